@@ -1,0 +1,58 @@
+"""What does a speech model know, and what did it use?"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from speechinterp.corpora import Corpus, Utterance, load_corpus
+    from speechinterp.frames import FrameGrid
+    from speechinterp.models import SpeechModel, Tap, load_model
+    from speechinterp.probing import probe
+    from speechinterp.representations import Representations, extract
+    from speechinterp.segments import Segment, Tier
+
+_HOMES = {
+    "Corpus": "corpora",
+    "FrameGrid": "frames",
+    "Representations": "representations",
+    "Segment": "segments",
+    "SpeechModel": "models",
+    "Tap": "models",
+    "Tier": "segments",
+    "Utterance": "corpora",
+    "extract": "representations",
+    "load_corpus": "corpora",
+    "load_model": "models",
+    "probe": "probing",
+}
+
+__all__ = [
+    "Corpus",
+    "FrameGrid",
+    "Representations",
+    "Segment",
+    "SpeechModel",
+    "Tap",
+    "Tier",
+    "Utterance",
+    "__version__",
+    "extract",
+    "load_corpus",
+    "load_model",
+    "probe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room when it is first used, so that the start stays fast."""
+    if name in _HOMES:
+        return getattr(import_module(f"speechinterp.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'speechinterp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

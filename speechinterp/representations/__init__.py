@@ -1,0 +1,2 @@
+from speechinterp.representations.store import Representations
+__all__ = ["Representations"]
