@@ -45,7 +45,8 @@ class FrameGrid:
     -----
     All comparisons are made between integers or exact fractions. A time given as a float is read as the
     nearest fraction with a denominator of at most 1,000,000, so a boundary at a whole sample of any
-    sample rate up to 1 MHz, or at a whole microsecond, is taken as exactly that.
+    sample rate up to 1 MHz, or at a whole microsecond, is taken as exactly that in recordings of up to
+    two hours.
 
     Examples
     --------
@@ -106,7 +107,9 @@ class FrameGrid:
                 expected="the grid of an utterance",
                 fix="take it from model.frames(utterance), or call grid.with_frames(n)",
             )
-        twice = 2 * self.offset + self.receptive_field + 2 * self.hop * np.arange(self.n_frames, dtype=np.int64)
+        twice = (
+            2 * self.offset + self.receptive_field + 2 * self.hop * np.arange(self.n_frames, dtype=np.int64)
+        )
         return twice / (2 * self.sample_rate)
 
     def samples_of(self, frame: int) -> tuple[int, int]:
@@ -147,7 +150,9 @@ class FrameGrid:
         - majority: the shared length min(b, o+ih+r) - max(a, o+ih) exceeds r/2.
         """
         if rule not in RULES:
-            raise FrameError(f"frame rule {rule!r}", expected=f"one of {', '.join(RULES)}", fix="rule='centre'")
+            raise FrameError(
+                f"frame rule {rule!r}", expected=f"one of {', '.join(RULES)}", fix="rule='centre'"
+            )
         a, b = (exact_seconds(t) * self.sample_rate for t in (start, end))
         if a > b:
             raise FrameError(
@@ -196,11 +201,17 @@ class FrameGrid:
 def exact_seconds(seconds: float | Fraction) -> Fraction:
     """Return the time that a float means: the nearest fraction with a denominator of at most 1,000,000.
 
+    A Fraction is taken as it is.
+
     Raises
     ------
     FrameError
         If it is not a finite number.
     """
-    if not isinstance(seconds, Fraction) and not math.isfinite(seconds):
-        raise FrameError(f"a time of {seconds} s", expected="a finite number of seconds", fix="correct the annotation")
-    return Fraction(seconds).limit_denominator(FINEST)
+    if isinstance(seconds, Fraction):
+        return seconds
+    if not math.isfinite(seconds):
+        raise FrameError(
+            f"a time of {seconds} s", expected="a finite number of seconds", fix="correct the annotation"
+        )
+    return Fraction(float(seconds)).limit_denominator(FINEST)
