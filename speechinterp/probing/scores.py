@@ -1,0 +1,90 @@
+"""Accuracies from counts, with intervals over speakers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from speechinterp.probing.folds import Integers
+
+__all__ = ["METRICS", "Counts", "intervals", "metrics", "resamples"]
+
+METRICS = ("accuracy", "balanced_accuracy")
+N_RESAMPLES = 1000
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many units there are, and how many were classified rightly [shape=(clusters, classes)] each."""
+
+    right: Doubles
+    every: Doubles
+
+    @classmethod
+    def of(cls, right: npt.NDArray[np.bool_], labels: Integers, clusters: Integers) -> Counts:
+        """Count by cluster (speaker) and class; the arguments are one value a unit [shape=(units,)]."""
+        shape = (int(clusters.max()) + 1, int(labels.max()) + 1)
+        cell = clusters * shape[1] + labels
+        return cls(
+            np.bincount(cell, weights=right, minlength=shape[0] * shape[1]).reshape(shape),
+            np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64),
+        )
+
+
+def metrics(right: Doubles, every: Doubles) -> Doubles:
+    """Compute accuracy and balanced accuracy from counts by class [shape=(..., classes)].
+
+    Returns
+    -------
+    numpy.ndarray
+        Accuracy, and the mean recall over the classes that have units [shape=(..., 2)].
+    """
+    there = every > 0
+    recall = np.divide(right, every, out=np.zeros_like(right), where=there)
+    with np.errstate(invalid="ignore"):
+        return np.stack([right.sum(-1) / every.sum(-1), recall.sum(-1) / there.sum(-1)], axis=-1)
+
+
+def resamples(n_clusters: int, seed: int) -> Doubles:
+    """Draw clusters with replacement: how often each was drawn [shape=(resamples, clusters)]."""
+    draws = np.random.default_rng(seed).integers(n_clusters, size=(N_RESAMPLES, n_clusters))
+    cell = draws + n_clusters * np.arange(N_RESAMPLES)[:, None]
+    return (
+        np.bincount(cell.ravel(), minlength=N_RESAMPLES * n_clusters).reshape(draws.shape).astype(np.float64)
+    )
+
+
+def intervals(counts: Counts, drawn: Doubles, confidence: float) -> Doubles:
+    r"""Give percentile bootstrap intervals of both metrics, by resampling clusters without refitting.
+
+    Parameters
+    ----------
+    counts
+        Counts by cluster and class.
+    drawn
+        How often each cluster was drawn, from `resamples` [shape=(resamples, clusters)].
+    confidence
+        The share of resamples inside the interval.
+
+    Returns
+    -------
+    numpy.ndarray
+        Lower and upper ends [shape=(2, metrics)]; NaN with fewer than two clusters.
+
+    Notes
+    -----
+    The interval covers the choice of test speakers, not that of training speakers.
+
+    References
+    ----------
+    Bisani, M., & Ney, H. (2004). Bootstrap estimates for confidence intervals in ASR performance evaluation. ICASSP.
+    """
+    if drawn.shape[1] < 2:
+        return np.full((2, len(METRICS)), np.nan)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    spread: Doubles = np.quantile(metrics(drawn @ counts.right, drawn @ counts.every), tails, axis=0)
+    return spread
