@@ -100,7 +100,9 @@ class Corpus:
 
     def __init__(self, name: str, sources: Mapping[str, Callable[[], Utterance]]) -> None:
         if not sources:
-            raise CorpusError(f"corpus {name!r} holds no utterance", expected="at least one", fix="check its path")
+            raise CorpusError(
+                f"corpus {name!r} holds no utterance", expected="at least one", fix="check its path"
+            )
         self.name = name
         self._sources = {checked_id(id_): sources[id_] for id_ in sorted(sources)}
 
@@ -148,6 +150,10 @@ class Corpus:
                 fix="take an id from corpus.ids",
             )
         return self._sources[key]()
+
+    def duration(self, id_: str) -> float:
+        """Return the length of an utterance in seconds."""
+        return self[id_].duration
 
     def subset(self, ids: list[str]) -> Corpus:
         """Return the corpus of these ids only."""

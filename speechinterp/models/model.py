@@ -1,0 +1,406 @@
+"""SpeechModel: a Hugging Face module with one set of names for all families."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from speechinterp.corpora.utterance import Utterance
+from speechinterp.errors import AudioError, ModelError, TapError
+from speechinterp.frames import FrameGrid
+from speechinterp.models.family import Family, Inputs
+from speechinterp.models.loading import family_of, weights_hash
+from speechinterp.models.taps import Recording, Site, Stack, Tap, all_fired, block_sites, checked_edit, unknown_part
+
+__all__ = ["Form", "Heard", "SpeechModel"]
+
+Form = Literal["raw", "normed"]
+Heard = Utterance | npt.NDArray[np.float32] | Tensor
+
+
+class SpeechModel:
+    """A speech model of any supported family.
+
+    Parameters
+    ----------
+    module
+        A Hugging Face module. Its training mode is kept and only set aside while it runs.
+    id
+        What results call it: hub id, folder name, or a name of one's own.
+    preprocessor
+        The content of its `preprocessor_config.json`.
+    revision
+        Revision on the hub, if it came from there.
+
+    Raises
+    ------
+    ModelError
+        If the module is of an unknown family.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        id: str = "unnamed",
+        preprocessor: Mapping[str, Any] | None = None,
+        revision: str | None = None,
+    ) -> None:
+        self.module = module
+        self.id = id
+        self.revision = revision
+        self.preprocessor = dict(preprocessor or {})
+        self.family: Family = family_of(module, self.preprocessor)
+        self.baseline: str = "none"
+        self.seed: int | None = None
+        self.checkpoint: tuple[Path, ...] = ()
+        self._recordings: list[Recording] = []
+
+    @property
+    def grid(self) -> FrameGrid:
+        """Time geometry of the encoder's frames, without a number of frames."""
+        return self.family.grid
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the input in Hz."""
+        return self.grid.sample_rate
+
+    @property
+    def n_layers(self) -> int:
+        """Number of transformer layers of the encoder; there is one state more."""
+        return len(self.family.blocks("encoder"))
+
+    @property
+    def n_states(self) -> int:
+        """Number of states: the input of every layer and the output of the last."""
+        return self.n_layers + 1
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a state."""
+        return int(self.family.config.hidden_size)
+
+    @property
+    def pre_norm(self) -> bool:
+        """Whether a layer normalises its input (large models, Whisper) or its output (base models)."""
+        return self.family.pre_norm
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.module.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the weights."""
+        return next(self.module.parameters()).dtype
+
+    @property
+    def weights_hash(self) -> str:
+        """SHA-256 of all weights with their names."""
+        return weights_hash(self.module)
+
+    def frames(self, heard: Heard | int) -> FrameGrid:
+        """Return the frames of an utterance, a waveform, or a number of samples at the model's rate."""
+        if isinstance(heard, Utterance):
+            heard = len(heard.waveform(self.sample_rate))
+        n_samples = heard if isinstance(heard, int) else len(heard)
+        return self.grid.with_frames(self.family.n_frames(n_samples))
+
+    def batch_limit(self, seconds: float) -> int:
+        """Return how many utterances to run at once if the longest has this many seconds."""
+        return self.family.batch_limit(seconds)
+
+    def prepare(self, heard: Sequence[Heard]) -> Inputs:
+        """Turn utterances or waveforms at the model's sample rate into one padded batch.
+
+        Raises
+        ------
+        AudioError
+            If one is shorter than the receptive field, or longer than the model's window.
+        """
+        waveforms, names = [], []
+        for position, item in enumerate(heard):
+            name = f"utterance {item.id!r}" if isinstance(item, Utterance) else f"waveform {position}"
+            samples = item.waveform(self.sample_rate) if isinstance(item, Utterance) else item
+            waveforms.append(torch.as_tensor(samples, dtype=torch.float32, device=self.device))
+            names.append(name)
+        for name, waveform in zip(names, waveforms, strict=True):
+            self.check_sound(name, waveform)
+        lengths = tuple(len(waveform) for waveform in waveforms)
+        return Inputs(
+            self.family.prepare(waveforms).to(self.dtype),
+            lengths,
+            tuple(self.family.n_frames(length) for length in lengths),
+        )
+
+    def check_sound(self, name: str, waveform: Tensor | npt.NDArray[np.float32]) -> None:
+        """Raise AudioError if the model cannot take a sound: its length, channels or values."""
+        if waveform.ndim != 1:
+            raise AudioError(
+                f"{name} has shape {tuple(waveform.shape)}",
+                expected="one channel [shape=(samples,)]",
+                fix="choose a channel",
+            )
+        n, rate = len(waveform), self.sample_rate
+        if self.family.n_frames(n) < 1:
+            raise AudioError(
+                f"{name} is {1000 * n / rate:.1f} ms long ({n} samples)",
+                expected=f"at least the receptive field of {self.id}: "
+                f"{1000 * self.grid.receptive_field / rate:.1f} ms ({self.grid.receptive_field} samples)",
+                cause="a clip cut to a single phone, or an almost empty recording",
+                fix="leave it out (--on-bad skip), or encode the whole utterance and pool its segment",
+            )
+        longest = self.family.max_samples
+        if longest is not None and n > longest:
+            raise AudioError(
+                f"{name} is {n / rate:.2f} s long",
+                expected=f"at most the window of {self.id}, {longest / rate:.2f} s",
+                cause="a long recording that was not cut into utterances",
+                fix="cut it at pauses, or leave it out (--on-bad skip)",
+            )
+        if not torch.isfinite(torch.as_tensor(waveform)).all():
+            raise AudioError(
+                f"{name} holds NaN or infinite samples", expected="finite samples", fix="repair the recording"
+            )
+
+    def encode(self, inputs: Inputs) -> Tensor:
+        """Run the encoder; return its output, after the last norm [shape=(batch, time, width)]."""
+        with self._running(inputs):
+            return self.family.encode(inputs)
+
+    def logits(self, inputs: Inputs, tokens: Tensor | None = None) -> Tensor:
+        """Run the whole model.
+
+        Returns
+        -------
+        Tensor
+            CTC head: [shape=(batch, time, vocabulary)]; classification head: [shape=(batch, classes)];
+            decoder: [shape=(batch, tokens, vocabulary)] for the `tokens` given.
+
+        Raises
+        ------
+        ModelError
+            If the model has no head.
+        """
+        if not any(hasattr(self.module, head) for head in ("lm_head", "proj_out", "classifier")):
+            raise ModelError(
+                f"{self.id} ({type(self.module).__name__}) has no head",
+                expected="a CTC, classification or decoder head",
+                cause="a pre-trained encoder that was not fine-tuned",
+                fix="use model.encode, or load a fine-tuned checkpoint",
+            )
+        with self._running(inputs):
+            return self.family.logits(inputs, tokens)
+
+    @torch.inference_mode()
+    def states(self, heard: Sequence[Heard], form: Form = "raw") -> list[Tensor]:
+        """Return the encoder's states of every utterance, layer by layer.
+
+        Parameters
+        ----------
+        heard
+            Utterances, or waveforms at the model's sample rate; one batch.
+        form
+            ``raw``: the residual stream, layer 0 being the input of the first transformer layer and
+            layer L the output of the last. ``normed``: the same, but layer L after the encoder's last norm,
+            which is what a head or decoder reads. Post-norm models have no such norm and both are equal.
+
+        Returns
+        -------
+        list of Tensor
+            For each utterance [shape=(layers + 1, frames, width)].
+
+        Notes
+        -----
+        The Hugging Face `hidden_states` mean the one or the other by family: the last of Whisper's is normed,
+        the last of a pre-norm wav2vec2's is raw.
+        """
+        inputs = self.prepare(heard)
+        taps = [Tap(layer, "residual") for layer in range(self.n_layers + (form == "raw"))]
+        with self.record(taps) as record:
+            output = self.encode(inputs)
+        layers = [record[tap] for tap in taps] + ([output] if form == "normed" else [])
+        return [
+            torch.stack([layer[i, :n] for layer in layers]).to(torch.float32) for i, n in enumerate(inputs.n_frames)
+        ]
+
+    @contextmanager
+    def _running(self, inputs: Inputs) -> Iterator[None]:
+        for recording in self._recordings:
+            recording.n_frames = inputs.n_frames
+        training = [module for module in self.module.modules() if module.training]
+        for module in training:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in training:
+                module.training = True
+
+    def parts(self, stack: Stack = "encoder") -> list[str]:
+        """Return the names of the parts that taps can name in a stack."""
+        blocks = self.family.blocks(stack)
+        if not blocks:
+            return []
+        names = set(block_sites(blocks[0])) | set(self.family.outer_sites(stack)) | {"attention"}
+        names |= {"cross_attention"} if blocks[0].cross else set()
+        names |= {"position_bias"} if self.family.position_bias(0) else set()
+        return sorted(names)
+
+    def _site(self, tap: Tap) -> Site:
+        blocks, outer = self.family.blocks(tap.stack), self.family.outer_sites(tap.stack)
+        part = tap.part
+        if part in outer:
+            return outer[part]
+        if part not in self.parts(tap.stack):
+            raise unknown_part(tap, self.parts(tap.stack), self.id)
+        if tap.layer == len(blocks) and part == "residual":
+            return Site(blocks[-1].module, "output")
+        if tap.layer is None or not 0 <= tap.layer < len(blocks):
+            raise TapError(
+                f"{tap}: there is no layer {tap.layer}",
+                expected=f"a layer from 0 to {len(blocks) - 1}; residual also has {len(blocks)}",
+                fix="count layers from 0",
+            )
+        attention = blocks[tap.layer].cross if part.startswith("cross_") else blocks[tap.layer].attention
+        with_heads = part.removeprefix("cross_") in ("query", "key", "value", "context", "head_output")
+        if tap.head is not None and (not with_heads or attention is None or not 0 <= tap.head < attention.n_heads):
+            heads = f"{attention.n_heads} heads" if with_heads and attention else "no heads"
+            raise TapError(f"{tap}: {part} has {heads}", expected="a head it has, from 0, or None", fix="head=None")
+        if part == "position_bias":
+            site = self.family.position_bias(tap.layer)
+            assert site is not None
+            return site
+        return block_sites(blocks[tap.layer])[part]
+
+    @contextmanager
+    def record(self, taps: Sequence[Tap]) -> Iterator[Recording]:
+        """Record what taps see in the runs inside the block; the last run stays.
+
+        Examples
+        --------
+        >>> with model.record([Tap(3, "value")]) as record:  # doctest: +SKIP
+        ...     model.encode(model.prepare([utterance]))
+        >>> record[Tap(3, "value")].shape  # doctest: +SKIP
+        torch.Size([1, 149, 12, 64])
+
+        Raises
+        ------
+        TapError
+            If a tap names a place the model does not have, or is never reached.
+        """
+        recording = Recording()
+        direct = [tap for tap in taps if tap.part not in ("attention", "cross_attention")]
+        for tap in taps:
+            if tap not in direct:
+                direct += self._derive_attention(tap, recording)
+        sites = {tap: self._site(tap) for tap in dict.fromkeys(direct)}
+
+        def note(tap: Tap) -> Callable[[Tensor], None]:
+            def visit(value: Tensor) -> None:
+                recording.values[tap] = value
+
+            return visit
+
+        self._recordings.append(recording)
+        try:
+            with all_fired(sites, {tap: note(tap) for tap in sites}):
+                yield recording
+        finally:
+            self._recordings.remove(recording)
+
+    def _derive_attention(self, tap: Tap, recording: Recording) -> list[Tap]:
+        """Tell a recording how to compute attention weights, and return the taps it needs for that."""
+        prefix = tap.part.removesuffix("attention")
+        query, key = (Tap(tap.layer, prefix + part, stack=tap.stack) for part in ("query", "key"))
+        self._site(query)
+        assert tap.layer is not None
+        block = self.family.blocks(tap.stack)[tap.layer]
+        attention = block.cross if prefix else block.attention
+        assert attention is not None
+        bias = Tap(tap.layer, "position_bias") if self.family.position_bias(tap.layer) and not prefix else None
+        causal = tap.stack == "decoder" and not prefix
+
+        def weights() -> Tensor:
+            q, k = recording.values[query], recording.values[key]
+            mask = None
+            if causal:
+                mask = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()
+            elif not self.family.pads_are_attended:
+                limits = torch.tensor(recording.n_frames, device=q.device)[:, None, None, None]
+                mask = torch.arange(k.shape[1], device=q.device) < limits
+            added = recording.values[bias] if bias else None
+            every = attention.weights(q, k, added, mask)
+            return every if tap.head is None else every[:, tap.head]
+
+        recording.derived[tap] = weights
+        return [query, key, *([bias] if bias else [])]
+
+    @contextmanager
+    def intervene(self, edits: Mapping[Tap, Callable[[Tensor], Tensor] | Tensor]) -> Iterator[None]:
+        """Change what taps carry in the runs inside the block.
+
+        Parameters
+        ----------
+        edits
+            For every tap a function from its tensor to a new one of the same shape, or that tensor.
+
+        Examples
+        --------
+        >>> with model.intervene({Tap(3, "value", head=2): torch.zeros_like}):  # doctest: +SKIP
+        ...     changed = model.encode(inputs)
+
+        Raises
+        ------
+        TapError
+            If a place does not exist, is read only, is never reached, or the new tensor has another shape.
+        """
+        for tap in edits:
+            if tap.part in ("attention", "cross_attention"):
+                raise TapError(
+                    f"{tap} is computed from query and key and cannot be written",
+                    expected="a part that the model itself computes",
+                    fix="intervene on query, key, value or context",
+                )
+        sites = {tap: self._site(tap) for tap in edits}
+        with all_fired(sites, {tap: checked_edit(tap, edit) for tap, edit in edits.items()}):
+            yield
+
+    def random_twin(self, seed: int = 0) -> SpeechModel:
+        """Return a model of the same architecture with freshly initialised weights, the control for training."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = type(self.module)(copy.deepcopy(self.module.config))
+        twin = SpeechModel(
+            module.to(device=self.device, dtype=self.dtype).eval(), self.id, self.preprocessor, self.revision
+        )
+        twin.baseline, twin.seed = "random-init", seed
+        return twin
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result must record of the model."""
+        return {
+            "model": self.id,
+            "revision": self.revision,
+            "baseline": self.baseline,
+            "init_seed": self.seed,
+            "class": type(self.module).__name__,
+            "weights_sha256": self.weights_hash,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "norm": "pre" if self.pre_norm else "post",
+            "grid": self.grid.describe(),
+            **self.family.settings(),
+        }
+
+    def __repr__(self) -> str:
+        norm = "pre-norm" if self.pre_norm else "post-norm"
+        return f"SpeechModel({self.id!r}, {type(self.module).__name__}, {self.n_layers} layers, {norm})"
