@@ -15,7 +15,7 @@ from speechinterp.audio import Sound, duration_of, read_sound
 from speechinterp.errors import AnnotationError, CorpusError, shortlist
 from speechinterp.segments import Tier
 
-__all__ = ["Corpus", "Utterance", "checked_id"]
+__all__ = ["Corpus", "Utterance", "checked_id", "duplicate_id"]
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def checked_id(id_: str) -> str:
     if bad or "\\" in id_ or any(ord(c) < 32 for c in id_):
         raise CorpusError(
             f"utterance id {id_!r} cannot be used as a file name below the output folder",
-            expected="a relative path with / between its parts, without '..', drive, backslash or control characters",
+            expected="a relative path with /, without '..', drive, backslash or control characters",
             cause="an id column that holds absolute or parent paths",
             fix="give an id column of plain names, or leave it out so that ids come from the file names",
         )

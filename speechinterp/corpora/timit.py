@@ -1,0 +1,135 @@
+"""TIMIT: read sentences with hand-made phones and words."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+
+from speechinterp.audio import head_of
+from speechinterp.corpora.files import beside, find_audio, read_text, relative
+from speechinterp.corpora.tiers import fit_to_audio, segment
+from speechinterp.corpora.utterance import Corpus, Utterance
+from speechinterp.errors import AnnotationError, CorpusError
+from speechinterp.segments import Tier
+
+__all__ = ["read_timit"]
+
+LABEL_SETS = (39, 61)
+
+
+def read_timit(root: Path, *, labels: int = 39, sa: bool = True) -> Corpus:
+    """Read TIMIT, in the layout of the LDC or any other that keeps .phn and .wrd beside the sound.
+
+    Parameters
+    ----------
+    root
+        A folder at any level, for example that of ``TRAIN`` and ``TEST``.
+    labels
+        61: the labels as they were made. 39: the classes of Lee & Hon (1989), in which the glottal stop ``q``
+        is left out and closures and silences are ``sil``; segments are never merged.
+    sa
+        Whether to take the two dialect sentences, which every speaker reads.
+
+    Returns
+    -------
+    Corpus
+        Tiers ``phones`` and ``words``; speaker is the name of the folder; meta holds ``dialect``, ``sex``,
+        ``sentence`` and ``sentence_type``. Words may overlap, as they do in the annotation.
+
+    Raises
+    ------
+    CorpusError
+        If there is no sound, two files have the same id, or `labels` is neither 39 nor 61.
+
+    References
+    ----------
+    Lee, K.-F. & Hon, H.-W. (1989). Speaker-independent phone recognition using hidden Markov models. IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 37(11), 1641-1648.
+    """
+    if labels not in LABEL_SETS:
+        raise CorpusError(f"labels={labels}", expected="39 or 61", fix="labels=39")
+    found = find_audio(root)
+    kept = {id_: audio for id_, audio in found.items() if sa or _sentence(id_)[:2] != "sa"}
+    return Corpus(
+        "timit", {id_: partial(_utterance, id_, audio, root, labels) for id_, audio in kept.items()}
+    )
+
+
+def _utterance(id_: str, audio: Path, root: Path, labels: int) -> Utterance:
+    plain = audio.with_name(PurePosixPath(id_).name)
+    phones, words, text = (beside(plain, suffix) for suffix in (".phn", ".wrd", ".txt"))
+    if phones is None:
+        raise AnnotationError(
+            f"no {plain.name}.phn beside {relative(audio, root)}",
+            expected="a .phn file beside every sound, as in TIMIT",
+            cause="a corpus of another kind, or only the sound was copied",
+            fix="copy the annotations too, or use another reader",
+        )
+    rate = head_of(audio).sample_rate
+    tiers = fit_to_audio([_phones(phones, rate, root, labels)], audio, relative(phones, root))
+    if words is not None:
+        tiers |= fit_to_audio([_tier("words", words, rate, root)], audio, relative(words, root))
+    sentence = _sentence(id_)
+    speaker = audio.parent.name
+    dialect = re.search(r"(?i)dr[1-8]", "/".join(audio.parent.parts[-2:]))
+    sex = re.search(r"(?i)(?:^|-)([fm])[a-z]{3}\d$", speaker)
+    return Utterance(
+        id_,
+        audio,
+        speaker,
+        transcript=re.sub(r"^\s*\d+\s+\d+\s+", "", read_text(text, relative(text, root))).strip()
+        if text
+        else None,
+        tiers=tiers,
+        meta={
+            "dialect": dialect[0].lower() if dialect else None,
+            "sex": sex[1].lower() if sex else None,
+            "sentence": sentence,
+            "sentence_type": sentence[:2],
+        },
+    )
+
+
+def _sentence(id_: str) -> str:
+    return PurePosixPath(id_).name.lower()
+
+
+def _phones(path: Path, rate: int, root: Path, labels: int) -> Tier:
+    tier, classes = _tier("phones", path, rate, root), _classes()
+    for each in tier:
+        if each.label not in classes:
+            raise AnnotationError(
+                f"{relative(path, root)}: {each.label!r} at {each.start:.3f} s is none of TIMIT's 61 labels",
+                expected=f"labels such as {', '.join(list(classes)[:5])}",
+                cause="phones of another corpus or aligner in a .phn file",
+                fix="correct the label, or read the corpus as textgrid: or table:",
+            )
+    return tier if labels == 61 else tier.relabel(lambda label: classes[label] or None)
+
+
+def _tier(tier: str, path: Path, rate: int, root: Path) -> Tier:
+    segments = []
+    for number, line in enumerate(read_text(path, relative(path, root)).split("\n"), 1):
+        where = f"{relative(path, root)}, line {number}"
+        fields = line.split(maxsplit=2)
+        if not fields:
+            continue
+        if len(fields) != 3 or not (fields[0].isdecimal() and fields[1].isdecimal()):
+            raise AnnotationError(
+                f"{where}: {line!r}",
+                expected="first sample, last sample and label",
+                cause="a file of another format under this suffix, or a damaged line",
+                fix="correct the line",
+            )
+        segments.append(segment(int(fields[0]) / rate, int(fields[1]) / rate, fields[2].strip(), where))
+    return Tier(tier, segments)
+
+
+@cache
+def _classes() -> dict[str, str]:
+    """Return the 39 classes by the 61 labels; empty for the label that is left out."""
+    lines = files("speechinterp.corpora").joinpath("timit_39.csv").read_text("utf-8").split("\n")
+    return {row["timit61"]: row["timit39"] for row in csv.DictReader(lines[1:])}
