@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from speechinterp.probing.folds import Integers
 
 __all__ = ["LinearDiscriminant", "Ridge"]
 
-Doubles = npt.NDArray[np.float64]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 
 
 class Ridge:
@@ -33,7 +34,7 @@ class Ridge:
     for every :math:`\alpha`, where only :math:`Y` depends on the labels.
     """
 
-    strengths = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0)
+    strengths: ClassVar[tuple[float, ...]] = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0)
     """Values of alpha tried, from the strongest regularisation to the weakest."""
 
     def __init__(self, features: npt.NDArray[np.float32]) -> None:
@@ -77,7 +78,8 @@ class LinearDiscriminant:
 
     Notes
     -----
-    With class means :math:`m_k`, class frequencies :math:`\pi_k` and the covariance :math:`S` pooled within classes,
+    With class means :math:`m_k`, class frequencies :math:`\pi_k` and the covariance :math:`S` pooled within
+    classes,
 
     .. math:: S_s = (1 - s) S + s \tfrac{\mathrm{tr} S}{d} I, \quad
               w_k = S_s^{-1} m_k, \quad b_k = \log \pi_k - \tfrac12 m_k^\top S_s^{-1} m_k.
@@ -89,7 +91,7 @@ class LinearDiscriminant:
     Friedman, J. H. (1989). Regularized discriminant analysis. JASA 84(405).
     """
 
-    strengths = (1.0, 0.5, 0.1, 1e-2, 1e-3, 1e-4)
+    strengths: ClassVar[tuple[float, ...]] = (1.0, 0.5, 0.1, 1e-2, 1e-3, 1e-4)
     """Values of the shrinkage tried, from the strongest regularisation to the weakest."""
 
     def __init__(self, features: npt.NDArray[np.float32]) -> None:

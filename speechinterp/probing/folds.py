@@ -16,16 +16,15 @@ import pandas as pd
 
 from speechinterp.errors import ProbeError, shortlist
 
-__all__ = ["Integers", "assign_folds", "groups_of", "held_out", "rare_labels"]
+__all__ = ["Integers", "assign_folds", "codes", "groups_of", "held_out", "rare_labels"]
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 
 def codes(values: Iterable[object]) -> Integers:
-    """Number distinct values from 0 in the order of their names [shape=(units,)]."""
-    return np.unique(np.asarray([str(value) for value in values], dtype=str), return_inverse=True)[1].astype(
-        np.int64
-    )
+    """Give equal values equal numbers, from 0 in the order of their names [shape=(units,)]."""
+    names = np.asarray([str(value) for value in values], dtype=str)
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def groups_of(
@@ -46,9 +45,9 @@ def groups_of(
     Returns
     -------
     groups, clusters
-        Numbers of the groups that go to folds whole, and of the clusters that the bootstrap resamples: the same
-        groups, except that random folds resample utterances and given folds resample speakers
-        [shape=(units,)] each.
+        Numbers of the groups that go to folds whole, and of the clusters that the bootstrap resamples: the
+        same groups, except that random folds resample utterances, and given folds speakers (utterances if
+        speakers are shared) [shape=(units,)] each.
 
     Raises
     ------
@@ -120,8 +119,8 @@ def _refuse_missing(units: pd.DataFrame, column: str) -> None:
 def assign_folds(groups: Integers, n_folds: int, seed: int) -> Integers:
     """Give every unit a fold: groups stay whole, and folds are of about equal size.
 
-    The largest group goes first, always to the smallest fold; groups of equal size are shuffled. With fewer groups
-    than folds, each group is a fold of its own (leave one speaker out).
+    The largest group goes first, always to the smallest fold; groups of equal size are shuffled. With fewer
+    groups than folds, each group is a fold of its own (leave one speaker out).
 
     Parameters
     ----------
@@ -162,15 +161,16 @@ def assign_folds(groups: Integers, n_folds: int, seed: int) -> Integers:
 def held_out(nested: Iterable[Integers], n_folds: int, seed: int) -> npt.NDArray[np.bool_]:
     """Mark one share of the training units for choosing the regulariser [shape=(units,)].
 
-    `nested` lists groupings from coarse to fine (speakers, utterances, units); the first that has two groups is kept
-    whole, so that the choice too is made on new speakers wherever there are two.
+    `nested` lists groupings from coarse to fine (speakers, utterances, units); the first that has two groups
+    is kept whole, so that the choice too is made on new speakers wherever there are two.
     """
     groupings = list(nested)
     usable = next((groups for groups in groupings if len(np.unique(groups)) > 1), groupings[-1])
-    return assign_folds(usable, n_folds, seed) == 0
+    marked: npt.NDArray[np.bool_] = assign_folds(usable, n_folds, seed) == 0
+    return marked
 
 
-def rare_labels(labels: pd.Series, groups: Integers) -> list[str]:
+def rare_labels(labels: npt.NDArray[np.str_], groups: Integers) -> list[str]:
     """Name the labels that one group alone has: they can never be both trained and tested."""
-    spread = pd.Series(groups).groupby(labels.to_numpy()).nunique()
+    spread = pd.Series(groups).groupby(labels).nunique()
     return sorted(str(label) for label in spread.index[spread < 2])

@@ -7,9 +7,9 @@ The probe minimises scikit-learn's objective, with intercepts :math:`b` left out
 .. math:: C \sum_i -\log p(y_i \mid x_i) + \tfrac12 \lVert W \rVert^2,
           \quad p(k \mid x) \propto \exp(w_k \cdot x + b_k)
 
-Speech features are strongly correlated, which makes this problem badly conditioned. Two exact changes of variables
-remove most of that: the features are rotated to their principal axes (the penalty does not notice a rotation), and
-each weight is scaled by the curvature that the objective has where :math:`W = 0`,
+Speech features are strongly correlated, which makes this problem badly conditioned. Two exact changes of
+variables remove most of that: the features are rotated to their principal axes (the penalty does not notice a
+rotation), and each weight is scaled by the curvature that the objective has where :math:`W = 0`,
 :math:`C \lambda_j \pi_k (1 - \pi_k) + 1`, with :math:`\lambda_j` the eigenvalue of axis :math:`j` and
 :math:`\pi_k` the frequency of class :math:`k`.
 
@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,8 @@ __all__ = ["Logistic"]
 MEMORY = 10
 MAX_STEPS = 500
 MAX_TRIALS = 12
+SMALL = 5e8
+"""Multiplications a step below which threads would wait for each other longer than they work."""
 
 
 class Logistic:
@@ -48,12 +52,13 @@ class Logistic:
         Where the matrix products run.
     """
 
-    strengths = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    strengths: ClassVar[tuple[float, ...]] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     """Values of C tried, from the strongest regularisation to the weakest."""
 
     def __init__(self, features: npt.NDArray[np.float32], device: str = "cpu") -> None:
         plain = torch.as_tensor(features, dtype=torch.float32, device=device)
-        spectrum, axes = torch.linalg.eigh((plain.T @ plain).double().cpu())
+        with _threads(plain.numel()):
+            spectrum, axes = torch.linalg.eigh((plain.T @ plain).double().cpu())
         self._spectrum = spectrum.clamp(min=0).to(device)
         self._axes = axes.to(device)
         self._rotated = torch.cat([plain @ self._axes.float(), plain.new_ones(len(plain), 1)], dim=1)
@@ -72,8 +77,8 @@ class Logistic:
         strengths
             Values of C; in rising order the warm starts save most.
         tolerance
-            Stop when half the squared norm of the gradient, in the scaled variables, is below this share of the
-            objective. It estimates how far the objective is from its minimum.
+            Stop when half the squared norm of the gradient, in the scaled variables, is below this share of
+            the objective: an estimate of how far the objective is from its minimum.
 
         Returns
         -------
@@ -86,7 +91,8 @@ class Logistic:
         solution[:, -1] = frequency.log()
         fitted = []
         for strength in strengths:
-            solution = self._solve(target, frequency, strength, solution, tolerance)
+            with _threads(self._rotated.numel() * n_classes):
+                solution = self._solve(target, frequency, strength, solution, tolerance)
             weights = self._axes @ solution[:, :-1].T
             fitted.append((weights.cpu().numpy(), solution[:, -1].cpu().numpy()))
         return fitted
@@ -99,7 +105,7 @@ class Logistic:
         start: torch.Tensor,
         tolerance: float,
     ) -> torch.Tensor:
-        """Minimise from `start`, with weights and intercepts as rows of one table [shape=(classes, axes + 1)]."""
+        """Minimise from `start`: weights, then the intercept, of each class [shape=(classes, axes + 1)]."""
         features, every = self._rotated, torch.arange(len(target), device=target.device)
         spread = frequency * (1 - frequency)
         curvature = strength * spread[:, None] * self._spectrum + 1
@@ -164,7 +170,7 @@ class Logistic:
 def _loss(logits: torch.Tensor, target: torch.Tensor, every: torch.Tensor) -> tuple[float, torch.Tensor]:
     """Sum the negative log-probabilities, and give their gradient by the logits [shape=(units, classes)]."""
     log_normaliser = torch.logsumexp(logits, dim=1)
-    residual = (logits - log_normaliser[:, None]).exp_()
+    residual = (logits - log_normaliser[:, None]).clamp_(min=-60).exp_()  # no denormals: they are slow
     loss = (log_normaliser - logits[every, target]).sum(dtype=torch.float64)
     residual[every, target] -= 1
     return float(loss), residual
@@ -189,3 +195,14 @@ def _direction(
 
 def _dot(left: torch.Tensor, right: torch.Tensor) -> float:
     return float((left * right).sum(dtype=torch.float64))
+
+
+@contextmanager
+def _threads(work: float) -> Iterator[None]:
+    """Use one thread for small problems, and leave the number of threads as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if work < SMALL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

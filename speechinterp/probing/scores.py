@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ __all__ = ["METRICS", "Counts", "intervals", "metrics", "resamples"]
 METRICS = ("accuracy", "balanced_accuracy")
 N_RESAMPLES = 1000
 
-Doubles = npt.NDArray[np.float64]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Counts:
     @classmethod
     def of(cls, right: npt.NDArray[np.bool_], labels: Integers, clusters: Integers) -> Counts:
         """Count by cluster (speaker) and class; the arguments are one value a unit [shape=(units,)]."""
-        shape = (int(clusters.max()) + 1, int(labels.max()) + 1)
-        cell = clusters * shape[1] + labels
+        n_clusters, n_classes = int(clusters.max()) + 1, int(labels.max()) + 1
+        cell, size = clusters * n_classes + labels, n_clusters * n_classes
         return cls(
-            np.bincount(cell, weights=right, minlength=shape[0] * shape[1]).reshape(shape),
-            np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64),
+            np.bincount(cell[right], minlength=size).reshape(n_clusters, n_classes).astype(np.float64),
+            np.bincount(cell, minlength=size).reshape(n_clusters, n_classes).astype(np.float64),
         )
 
 
@@ -45,8 +46,7 @@ def metrics(right: Doubles, every: Doubles) -> Doubles:
     """
     there = every > 0
     recall = np.divide(right, every, out=np.zeros_like(right), where=there)
-    with np.errstate(invalid="ignore"):
-        return np.stack([right.sum(-1) / every.sum(-1), recall.sum(-1) / there.sum(-1)], axis=-1)
+    return np.stack([right.sum(-1) / every.sum(-1), recall.sum(-1) / there.sum(-1)], axis=-1)
 
 
 def resamples(n_clusters: int, seed: int) -> Doubles:
@@ -81,7 +81,8 @@ def intervals(counts: Counts, drawn: Doubles, confidence: float) -> Doubles:
 
     References
     ----------
-    Bisani, M., & Ney, H. (2004). Bootstrap estimates for confidence intervals in ASR performance evaluation. ICASSP.
+    Bisani, M., & Ney, H. (2004). Bootstrap estimates for confidence intervals in ASR performance evaluation.
+    ICASSP.
     """
     if drawn.shape[1] < 2:
         return np.full((2, len(METRICS)), np.nan)
