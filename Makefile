@@ -46,7 +46,7 @@ $(VENV)/installed: pyproject.toml
 	    || { echo "$$($(PYTHON) --version) is too old: 3.10 or later is needed. Name another: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo "$(PYTHON) has no venv. On Debian or Ubuntu: sudo apt install python3-venv. Or name another: make PYTHON=python3.11"; exit 1; }
-	@echo "Installing into $(VENV): about 5 GB, some minutes, once."
+	@echo "Installing into $(VENV): about 6 GB, some minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e ".[align,test]"
 	@touch $@
