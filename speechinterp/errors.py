@@ -44,7 +44,9 @@ class SpeechInterpError(ValueError):
         return (_rebuild, (type(self), self.found, self.expected, self.cause, self.fix))
 
 
-def _rebuild(cls: type[SpeechInterpError], found: str, expected: str, cause: str, fix: str) -> SpeechInterpError:
+def _rebuild(
+    cls: type[SpeechInterpError], found: str, expected: str, cause: str, fix: str
+) -> SpeechInterpError:
     return cls(found, expected=expected, cause=cause, fix=fix)
 
 
