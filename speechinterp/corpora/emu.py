@@ -50,7 +50,8 @@ def read_emu(root: Path, *, speaker: str = "none") -> Corpus:
     Notes
     -----
     A segment from sample s that lasts d (the database counts one less than there are) runs from ``s / rate``
-    to ``(s + d + 1) / rate``. An item without times of its own runs from the first start to the last end of
+    to ``(s + d + 1) / rate``. Older databases count all samples; where the next segment starts at s + d, the
+    segment ends there. An item without times of its own runs from the first start to the last end of
     the segments it dominates through links, or if there are none of the events; an item that dominates
     neither has no place in time and is left out.
 
@@ -85,7 +86,7 @@ def _utterance(id_: str, audio: Path, root: Path, speaker: str | None) -> Uttera
     annotation = _json(path, root)
     try:
         tiers = _tiers(annotation, name)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise AnnotationError(
             f"{name} is not laid out as an EMU annotation: {type(error).__name__} {error}",
             expected="sampleRate, levels with items and their labels, and links",
@@ -157,12 +158,15 @@ def _times(annotation: dict[str, Any]) -> dict[int, Times]:
     segments: dict[int, Times] = {}
     events: dict[int, Times] = {}
     items = [item for level in annotation["levels"] for item in level["items"]]
-    for item in items:
-        if "sampleStart" in item:
-            start = item["sampleStart"]
-            segments[item["id"]] = start / rate, (start + item["sampleDur"] + 1) / rate
-        elif "samplePoint" in item:
-            events[item["id"]] = item["samplePoint"] / rate, item["samplePoint"] / rate
+    for level in annotation["levels"]:
+        starts = {item["sampleStart"] for item in level["items"] if "sampleStart" in item}
+        for item in level["items"]:
+            if "sampleStart" in item:
+                start, last = item["sampleStart"], item["sampleStart"] + item["sampleDur"]
+                stop = last if last in starts and last > start else last + 1
+                segments[item["id"]] = start / rate, stop / rate
+            elif "samplePoint" in item:
+                events[item["id"]] = item["samplePoint"] / rate, item["samplePoint"] / rate
     below: dict[int, list[int]] = defaultdict(list)
     for link in annotation["links"]:
         below[link["fromID"]].append(link["toID"])

@@ -75,7 +75,7 @@ def _tiers(audio: Path, name: str, alignments: Path, root: Path) -> dict[str, Ti
     quoted = _line(alignments, name, root).split('"')
     try:
         words, ends = quoted[1].split(","), [0.0, *map(float, quoted[3].split(","))]
-        pairs = zip(words, ends, ends[1:], strict=True)
+        pairs = zip(words, ends[:-1], ends[1:], strict=True)
         tier = Tier("words", [segment(start, end, word, where) for word, start, end in pairs])
     except (IndexError, ValueError) as error:
         raise AnnotationError(

@@ -109,12 +109,8 @@ def _rows(path: Path) -> list[_Row]:
             f"table {path.name}", expected="a name ending in .csv, .tsv or .parquet", fix="rename it"
         )
     columns, lines = _parquet(path) if suffix == ".parquet" else _text(path, SEPARATORS[suffix])
-    if "file" not in columns or ({"start", "end", "label"} & set(columns)) in (
-        {"start"},
-        {"end"},
-        {"start", "end"},
-    ):
-        missing = [c for c in ("file", "label") if c not in columns]
+    needed = ("file", "label") if {"start", "end"} & set(columns) else ("file",)
+    if missing := [column for column in needed if column not in columns]:
         raise CorpusError(
             f"{path.name} has no column {shortlist(missing)}; it has: {shortlist(columns)}",
             expected="a column file, and a column label where there are start and end",

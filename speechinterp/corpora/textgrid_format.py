@@ -2,8 +2,8 @@
 
 Praat reads numbers, quoted texts and <flags> that stand free, and takes everything else for comment; so does
 this reader, which is why the long, the short and ELAN's form, labels over several lines and doubled quotes
-need no rules of their own. praatio is not used for this: it drops the last interval of a short TextGrid that
-ends without a line break, all that follows a cut, and the sign of a negative time.
+need no rules of their own. praatio is not used for this: without a word it drops the last interval of a
+short TextGrid that ends without a line break, all that follows a cut, and the sign of a negative time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from speechinterp.segments import Tier
 
 __all__ = ["parse_textgrid"]
 
+HEAD = re.compile(r'[^"]*"ooTextFile[^"]*"[^"]*"TextGrid[^"]*"')
 TOKEN = re.compile(
     r'"(?P<text>[^"]*(?:""[^"]*)*)"'
     r"|(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)"
@@ -45,16 +46,15 @@ def parse_textgrid(text: str, name: str) -> list[Tier]:
         If it is no TextGrid, is cut off, has no tiers or two of the same name, or intervals overlap.
     """
     tokens = _Tokens(text, name)
-    if re.search(r"\bTextGrid\b", text[:200]) is None or not tokens.take("text").startswith("ooTextFile"):
+    if HEAD.match(text) is None:
         raise AnnotationError(
             f"{name} is not a TextGrid that was saved as text: it starts with {text[:30]!r}",
             expected='File type = "ooTextFile", Object class = "TextGrid"',
             cause="a binary or chronological TextGrid, or another kind of file under this name",
             fix="open it in Praat and choose Save as text file",
         )
-    tokens.take("text")
-    tokens.take("number")
-    tokens.take("number")
+    for kind in ("text", "text", "number", "number"):
+        tokens.take(kind)
     count = tokens.count() if tokens.take("flag") == "<exists>" else 0
     tiers = [_tier(tokens) for _ in range(count)]
     tokens.end()
@@ -122,7 +122,11 @@ class _Tokens:
             raise self.error("the file ends", f"a {kind}")
         self.position = match.start()
         if match.lastgroup != kind:
-            found = "a quote that is never closed" if match.lastgroup == "unclosed" else match.group()[:40]
+            found = (
+                "a quote that is never closed"
+                if match.lastgroup == "unclosed"
+                else " ".join(match.group()[:40].split())
+            )
             raise self.error(found, f"a {kind}")
         return match[kind].replace('""', '"')
 
