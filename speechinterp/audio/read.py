@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from speechinterp.audio.repair import restored_line_ends
 from speechinterp.audio.sound import Sound
 from speechinterp.errors import AudioError
 
-__all__ = ["Head", "duration_of", "head_of", "read_sound"]
+__all__ = ["Head", "RepairWarning", "duration_of", "head_of", "read_sound"]
 
 SMALLEST_STREAM_SIZE = 0x7FFFF000
 """Programs that write WAV into a pipe cannot know its size and put this or more in its place."""
 SPHERE_HEAD = 1024
+MOST_REPAIRED = 16
+"""More missing bytes than this are a broken-off copy."""
+
+
+class RepairWarning(UserWarning):
+    """A sound file was damaged in a known way and is used as it was before."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,9 @@ def read_sound(path: str | Path, *, channel: int | None = None) -> Sound:
 
     Notes
     -----
+    A 16-bit SPHERE file that lost a few bytes to a copy in text mode is repaired, with a
+    :class:`RepairWarning`; see :func:`~speechinterp.audio.repair.restored_line_ends`.
+
     The head is compared with the size of the file for WAV, AIFF, AU and SPHERE; FLAC and OGG with
     what they decode to. A cut-off MP3 does not always say how long it was.
     """
@@ -67,7 +79,10 @@ def read_sound(path: str | Path, *, channel: int | None = None) -> Sound:
 
     path = Path(path)
     head = head_of(path)
-    check_whole(path)
+    source = _whole(path)
+    if not isinstance(source, Path):
+        head = _head(soundfile.info(source))
+        source.seek(0)
     if channel is None and head.n_channels > 1:
         raise AudioError(
             f"{path} has {head.n_channels} channels",
@@ -83,7 +98,7 @@ def read_sound(path: str | Path, *, channel: int | None = None) -> Sound:
             fix=f"pass channel=0 to channel={head.n_channels - 1}",
         )
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise _cut_off(
             path, f"{head.n_samples} samples", f"{error.error_string.rstrip('.')} while decoding"
@@ -106,8 +121,12 @@ def duration_of(path: str | Path) -> float:
     AudioError
         If the file is missing, empty, no sound, or visibly shorter than its head promises.
     """
+    import soundfile
+
     head = head_of(path)
-    check_whole(Path(path))
+    source = _whole(Path(path))
+    if not isinstance(source, Path):
+        head = _head(soundfile.info(source))
     return head.n_samples / head.sample_rate
 
 
@@ -162,30 +181,47 @@ def head_of(path: str | Path) -> Head:
             cause="a recording that was stopped at once, or a file that was cut off after its head",
             fix="record or copy it again, or leave it out",
         )
+    return _head(info)
+
+
+def _head(info: Any) -> Head:
     return Head(info.samplerate, info.frames, info.channels)
 
 
-def check_whole(path: Path) -> None:
-    """Refuse a file that is smaller than its own head says.
-
-    Raises
-    ------
-    AudioError
-        If bytes are missing.
-    """
+def _whole(path: Path) -> Path | io.BytesIO:
+    """Return the file, or its repaired content; refuse one that is smaller than its own head says."""
     size = path.stat().st_size
     with path.open("rb") as file:
         promised = _promised_size(file)
-    if promised > size:
+    if promised <= size:
+        return path
+    repaired = _repaired(path.read_bytes(), promised - size)
+    if repaired is None:
         raise _cut_off(path, f"{promised} bytes", f"{size}")
+    warnings.warn(
+        f"{path.name} in {path.parent.name}: {promised - size} byte(s) put back that a copy in text mode had "
+        "taken out (carriage returns); without them all that follows would be noise.",
+        RepairWarning,
+        stacklevel=4,
+    )
+    return io.BytesIO(repaired)
+
+
+def _repaired(content: bytes, missing: int) -> bytes | None:
+    fields = _sphere_fields(content[:SPHERE_HEAD])
+    kind = tuple(fields.get(name) for name in ("channel_count", "sample_n_bytes", "sample_byte_format"))
+    if kind != ("1", "2", "01") or missing > MOST_REPAIRED:
+        return None
+    start = int(fields["head_size"])
+    pcm = restored_line_ends(content[start:], missing)
+    return None if pcm is None else content[:start] + pcm
 
 
 def _cut_off(path: Path, promised: str, found: str) -> AudioError:
     return AudioError(
         f"{path} is cut off or damaged: its head promises {promised}, found {found}",
         expected="all of the sound",
-        cause="a copy that was broken off; if only a few bytes are missing, a copy that converted line ends "
-        "as if the sound were text, which turns all that follows a lost byte into noise",
+        cause="a copy that was broken off",
         fix="copy the file again from its source, in binary mode, or leave it out",
     )
 
