@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,7 @@ CLEARLY_LESS = 0.9
 
 
 def restored_line_ends(pcm: bytes, missing: int) -> bytes | None:
-    """Put back the bytes that a conversion of line ends took out of 16-bit samples.
+    r"""Put back the bytes that a conversion of line ends took out of 16-bit samples.
 
     A copy in text mode turns every byte pair 13, 10 into 10. In the samples that follow, high and low bytes are
     exchanged, and the rest of the recording is noise.
@@ -32,7 +34,7 @@ def restored_line_ends(pcm: bytes, missing: int) -> bytes | None:
     Notes
     -----
     A lost 13 stood before some byte 10. With j bytes put back the samples are read at a shift of j bytes, and
-    the sum of \\|x[n] - x[n-1]\\| is far larger at a wrong shift than at the right one. Dynamic programming
+    the sum of \|x[n] - x[n-1]\| is far larger at a wrong shift than at the right one. Dynamic programming
     over the places (bytes 10) and the number put back finds the least sum over all ways to put `missing`
     bytes back. Unless that is clearly less than the sum of the samples as they are (9/10 of it), there was no
     conversion, and the file is only cut off.
@@ -61,11 +63,11 @@ def restored_line_ends(pcm: bytes, missing: int) -> bytes | None:
     for step in reversed(chosen):
         order.append(int(step[order[-1]]))
     cuts = [0, *(int(places[i]) for i in reversed(order)), len(pcm)]
-    return RETURN.join(pcm[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+    return RETURN.join(pcm[a:b] for a, b in pairwise(cuts))
 
 
 def _roughness(data: npt.NDArray[np.uint8], shift: int, n: int) -> npt.NDArray[np.int64]:
-    """Return the running sum of \\|x[n] - x[n-1]\\| for samples read `shift` bytes later [shape=(n + 1,)]."""
+    r"""Return the running sum of \|x[n] - x[n-1]\| for samples read `shift` bytes later [shape=(n + 1,)]."""
     padded = np.zeros(2 * n, np.uint8)
     taken = data[: 2 * n - shift]
     padded[shift : shift + len(taken)] = taken

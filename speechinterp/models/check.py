@@ -25,7 +25,7 @@ READ_ONLY = ("attention", "cross_attention")
 
 
 def check_model(model: SpeechModel, seed: int = 0) -> pd.DataFrame:
-    """Check a model against Hugging Face's own forward pass and against itself.
+    r"""Check a model against Hugging Face's own forward pass and against itself.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check_model(model: SpeechModel, seed: int = 0) -> pd.DataFrame:
 
     Notes
     -----
-    A difference between tensors a and b is given as max\\|a - b\\| / max(1, max\\|b\\|), so that residual
+    A difference between tensors a and b is given as max\|a - b\| / max(1, max\|b\|), so that residual
     streams with values in the thousands are judged by the same limit as normalised ones.
     """
     waves = _waves(model, seed)
@@ -67,7 +67,9 @@ def _waves(model: SpeechModel, seed: int) -> list[Tensor]:
         time = np.arange(n) / rate
         envelope = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * time + random.uniform(0, 6))
         voice = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
-        waves.append(torch.tensor(0.1 * envelope * (voice + 0.3 * random.standard_normal(n)), dtype=torch.float32))
+        waves.append(
+            torch.tensor(0.1 * envelope * (voice + 0.3 * random.standard_normal(n)), dtype=torch.float32)
+        )
     return waves
 
 
@@ -120,7 +122,12 @@ def _preparation(model: SpeechModel, wave: Tensor, values: Tensor) -> Iterator[R
         extractor = transformers.WhisperFeatureExtractor(**settings)
     expected = extractor(wave.numpy(), sampling_rate=model.sample_rate, return_tensors="pt")
     found = next(iter(expected.values()))
-    yield "input equals Hugging Face's", _difference(values.float().cpu(), found), TOLERANCE, type(extractor).__name__
+    yield (
+        "input equals Hugging Face's",
+        _difference(values.float().cpu(), found),
+        TOLERANCE,
+        type(extractor).__name__,
+    )
 
 
 def _batch(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
@@ -150,7 +157,12 @@ def _parts(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
             sums = max(sums, _difference(total[i, :n], part["next"][i, :n]))
             contexts = max(contexts, _difference(mixed[i, :n], part["context"][i, :n]))
     form = "residual + heads + biases + MLP"
-    yield "parts sum to the residual stream", sums, TOLERANCE, form + ("" if model.pre_norm else ", through both norms")
+    yield (
+        "parts sum to the residual stream",
+        sums,
+        TOLERANCE,
+        form + ("" if model.pre_norm else ", through both norms"),
+    )
     yield "attention x value = context", contexts, TOLERANCE, "weights recomputed from query and key"
 
 
@@ -171,7 +183,9 @@ def _taps(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
         outer = model.family.outer_sites(stack)
         last = len(model.family.blocks(stack)) - 1
         inner = [part for part in model.parts(stack) if part not in outer]
-        first = [Tap(None, part, stack=stack) for part in outer] + [Tap(0, part, stack=stack) for part in inner]
+        first = [Tap(None, part, stack=stack) for part in outer] + [
+            Tap(0, part, stack=stack) for part in inner
+        ]
         taps = first + [Tap(last, part, stack=stack) for part in inner if last > 0]
         count += len(taps)
         if not _fire(model, taps, stack, run):
@@ -183,7 +197,12 @@ def _taps(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
         for tap in (tap for tap in first if tap in written and bool(record[tap].any())):
             with model.intervene({tap: torch.zeros_like}):
                 unmoved += [str(tap)] if torch.equal(run(stack), plain) else []
-    yield "every tap fires", float(len(silent)), 0.0, ", ".join(silent) or f"{count} taps, reading and writing"
+    yield (
+        "every tap fires",
+        float(len(silent)),
+        0.0,
+        ", ".join(silent) or f"{count} taps, reading and writing",
+    )
     yield "an intervention without change changes nothing", disturbed, TOLERANCE, ""
     yield "zeroing a part changes the output", float(len(unmoved)), 0.0, ", ".join(unmoved)
     missed = 1.0
@@ -212,17 +231,17 @@ def _checkpoint(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
 
 def _left_as_found(model: SpeechModel, waves: list[Tensor], before: tuple[Any, ...]) -> Row:
     """Also after an exception inside a block with taps in use."""
-    with suppress(_Interrupted), model.intervene({Tap(0, "value"): torch.zeros_like}):
+    with suppress(_InterruptionError), model.intervene({Tap(0, "value"): torch.zeros_like}):
         with torch.no_grad():
             model.encode(model.prepare(waves))
-        raise _Interrupted
+        raise _InterruptionError
     names = ("weights", "training mode", "grad flags", "hooks", "attributes")
     after = _fingerprint(model.module)
     changed = [name for name, a, b in zip(names, before, after, strict=True) if a != b]
     return "model is left as it was found", float(len(changed)), 0.0, ", ".join(changed) or ", ".join(names)
 
 
-class _Interrupted(Exception):
+class _InterruptionError(Exception):
     """Stands for whatever may go wrong inside a user's block."""
 
 

@@ -31,7 +31,9 @@ def families() -> dict[str, type[Family]]:
     from speechinterp.models.wavlm import WavLMFamily
     from speechinterp.models.whisper import WhisperFamily
 
-    return {kind: family for family in (Wav2Vec2Family, WavLMFamily, WhisperFamily) for kind in family.model_types}
+    return {
+        kind: family for family in (Wav2Vec2Family, WavLMFamily, WhisperFamily) for kind in family.model_types
+    }
 
 
 def family_of(module: nn.Module, preprocessor: dict[str, Any]) -> Family:
@@ -123,7 +125,10 @@ def _device(device: str) -> str:
 
 
 def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
-    known = {str(d).removeprefix("torch."): d for d in (torch.float32, torch.bfloat16, torch.float64, torch.float16)}
+    known = {
+        str(d).removeprefix("torch."): d
+        for d in (torch.float32, torch.bfloat16, torch.float64, torch.float16)
+    }
     name = str(dtype).removeprefix("torch.")
     if name not in known:
         raise ModelError(f"dtype {name!r}", expected=f"one of {', '.join(known)}", fix="dtype='float32'")
@@ -152,7 +157,7 @@ def _config(source: str, revision: str | None) -> dict[str, Any]:
             fix="give the folder that holds config.json, or convert the checkpoint",
         )
     try:
-        return PretrainedConfig.get_config_dict(source, revision=revision)[0]  # type: ignore[no-any-return]
+        return PretrainedConfig.get_config_dict(source, revision=revision)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model {source!r} cannot be found: {_first_line(error)}",
@@ -223,11 +228,18 @@ def _checkpoint_files(source: str, revision: str | None) -> tuple[Path, ...]:
 
 
 def positional_difference(module: nn.Module, checkpoint: tuple[Path, ...]) -> float | None:
-    """Return the largest difference between the loaded positional convolution and the checkpoint's; None without one."""
+    """Return how far the loaded positional convolution is from the checkpoint's; None without one."""
     from safetensors import safe_open
 
-    modern = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
-    loaded = {key.split("pos_conv_embed.")[1]: t for key, t in module.state_dict().items() if "pos_conv_embed." in key}
+    modern = {
+        "weight_g": "parametrizations.weight.original0",
+        "weight_v": "parametrizations.weight.original1",
+    }
+    loaded = {
+        key.split("pos_conv_embed.")[1]: t
+        for key, t in module.state_dict().items()
+        if "pos_conv_embed." in key
+    }
     stored: dict[str, Tensor] = {}
     for path in checkpoint:
         with safe_open(path, framework="pt") as file:
@@ -248,7 +260,7 @@ def _preprocessor(source: str, revision: str | None) -> dict[str, Any]:
     from transformers import AutoFeatureExtractor
 
     try:
-        return AutoFeatureExtractor.from_pretrained(source, revision=revision).to_dict()  # type: ignore[no-any-return]
+        return AutoFeatureExtractor.from_pretrained(source, revision=revision).to_dict()
     except (OSError, ValueError, KeyError):
         warnings.warn(
             f"{source} has no preprocessor_config.json: 16 kHz input and, for models that read the waveform, "
@@ -264,7 +276,9 @@ def _demo(name: str) -> SpeechModel:
     from speechinterp.models.model import SpeechModel
 
     if name != "demo/untrained":
-        raise ModelError(f"there is no embedded model {name!r}", expected="demo/untrained", fix="take that one")
+        raise ModelError(
+            f"there is no embedded model {name!r}", expected="demo/untrained", fix="take that one"
+        )
     config = Wav2Vec2Config(
         hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=128, conv_dim=(32,) * 7,
         num_conv_pos_embeddings=32, num_conv_pos_embedding_groups=4,

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from speechinterp.corpora.utterance import Utterance
-from speechinterp.errors import AudioError, ModelError, TapError
+from speechinterp.errors import AudioError, ModelError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.family import Family, Inputs
 from speechinterp.models.loading import family_of, weights_hash
-from speechinterp.models.taps import Recording, Site, Stack, Tap, all_fired, block_sites, checked_edit, unknown_part
+from speechinterp.models.tapping import intervening, parts_of, recording
+from speechinterp.models.taps import Recording, Stack, Tap
 
 __all__ = ["Form", "Heard", "SpeechModel"]
 
@@ -230,13 +231,14 @@ class SpeechModel:
             output = self.encode(inputs)
         layers = [record[tap] for tap in taps] + ([output] if form == "normed" else [])
         return [
-            torch.stack([layer[i, :n] for layer in layers]).to(torch.float32) for i, n in enumerate(inputs.n_frames)
+            torch.stack([layer[i, :n] for layer in layers]).to(torch.float32)
+            for i, n in enumerate(inputs.n_frames)
         ]
 
     @contextmanager
     def _running(self, inputs: Inputs) -> Iterator[None]:
-        for recording in self._recordings:
-            recording.n_frames = inputs.n_frames
+        for record in self._recordings:
+            record.n_frames = inputs.n_frames
         training = [module for module in self.module.modules() if module.training]
         for module in training:
             module.training = False
@@ -248,43 +250,16 @@ class SpeechModel:
 
     def parts(self, stack: Stack = "encoder") -> list[str]:
         """Return the names of the parts that taps can name in a stack."""
-        blocks = self.family.blocks(stack)
-        if not blocks:
-            return []
-        names = set(block_sites(blocks[0])) | set(self.family.outer_sites(stack)) | {"attention"}
-        names |= {"cross_attention"} if blocks[0].cross else set()
-        names |= {"position_bias"} if self.family.position_bias(0) else set()
-        return sorted(names)
-
-    def _site(self, tap: Tap) -> Site:
-        blocks, outer = self.family.blocks(tap.stack), self.family.outer_sites(tap.stack)
-        part = tap.part
-        if part in outer:
-            return outer[part]
-        if part not in self.parts(tap.stack):
-            raise unknown_part(tap, self.parts(tap.stack), self.id)
-        if tap.layer == len(blocks) and part == "residual":
-            return Site(blocks[-1].module, "output")
-        if tap.layer is None or not 0 <= tap.layer < len(blocks):
-            raise TapError(
-                f"{tap}: there is no layer {tap.layer}",
-                expected=f"a layer from 0 to {len(blocks) - 1}; residual also has {len(blocks)}",
-                fix="count layers from 0",
-            )
-        attention = blocks[tap.layer].cross if part.startswith("cross_") else blocks[tap.layer].attention
-        with_heads = part.removeprefix("cross_") in ("query", "key", "value", "context", "head_output")
-        if tap.head is not None and (not with_heads or attention is None or not 0 <= tap.head < attention.n_heads):
-            heads = f"{attention.n_heads} heads" if with_heads and attention else "no heads"
-            raise TapError(f"{tap}: {part} has {heads}", expected="a head it has, from 0, or None", fix="head=None")
-        if part == "position_bias":
-            site = self.family.position_bias(tap.layer)
-            assert site is not None
-            return site
-        return block_sites(blocks[tap.layer])[part]
+        return parts_of(self.family, stack)
 
     @contextmanager
     def record(self, taps: Sequence[Tap]) -> Iterator[Recording]:
         """Record what taps see in the runs inside the block; the last run stays.
+
+        Raises
+        ------
+        TapError
+            If a tap names a place the model does not have, or is never reached.
 
         Examples
         --------
@@ -292,58 +267,13 @@ class SpeechModel:
         ...     model.encode(model.prepare([utterance]))
         >>> record[Tap(3, "value")].shape  # doctest: +SKIP
         torch.Size([1, 149, 12, 64])
-
-        Raises
-        ------
-        TapError
-            If a tap names a place the model does not have, or is never reached.
         """
-        recording = Recording()
-        direct = [tap for tap in taps if tap.part not in ("attention", "cross_attention")]
-        for tap in taps:
-            if tap not in direct:
-                direct += self._derive_attention(tap, recording)
-        sites = {tap: self._site(tap) for tap in dict.fromkeys(direct)}
-
-        def note(tap: Tap) -> Callable[[Tensor], None]:
-            def visit(value: Tensor) -> None:
-                recording.values[tap] = value
-
-            return visit
-
-        self._recordings.append(recording)
-        try:
-            with all_fired(sites, {tap: note(tap) for tap in sites}):
-                yield recording
-        finally:
-            self._recordings.remove(recording)
-
-    def _derive_attention(self, tap: Tap, recording: Recording) -> list[Tap]:
-        """Tell a recording how to compute attention weights, and return the taps it needs for that."""
-        prefix = tap.part.removesuffix("attention")
-        query, key = (Tap(tap.layer, prefix + part, stack=tap.stack) for part in ("query", "key"))
-        self._site(query)
-        assert tap.layer is not None
-        block = self.family.blocks(tap.stack)[tap.layer]
-        attention = block.cross if prefix else block.attention
-        assert attention is not None
-        bias = Tap(tap.layer, "position_bias") if self.family.position_bias(tap.layer) and not prefix else None
-        causal = tap.stack == "decoder" and not prefix
-
-        def weights() -> Tensor:
-            q, k = recording.values[query], recording.values[key]
-            mask = None
-            if causal:
-                mask = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()
-            elif not self.family.pads_are_attended:
-                limits = torch.tensor(recording.n_frames, device=q.device)[:, None, None, None]
-                mask = torch.arange(k.shape[1], device=q.device) < limits
-            added = recording.values[bias] if bias else None
-            every = attention.weights(q, k, added, mask)
-            return every if tap.head is None else every[:, tap.head]
-
-        recording.derived[tap] = weights
-        return [query, key, *([bias] if bias else [])]
+        with recording(self.family, taps) as record:
+            self._recordings.append(record)
+            try:
+                yield record
+            finally:
+                self._recordings.remove(record)
 
     @contextmanager
     def intervene(self, edits: Mapping[Tap, Callable[[Tensor], Tensor] | Tensor]) -> Iterator[None]:
@@ -354,25 +284,17 @@ class SpeechModel:
         edits
             For every tap a function from its tensor to a new one of the same shape, or that tensor.
 
-        Examples
-        --------
-        >>> with model.intervene({Tap(3, "value", head=2): torch.zeros_like}):  # doctest: +SKIP
-        ...     changed = model.encode(inputs)
-
         Raises
         ------
         TapError
             If a place does not exist, is read only, is never reached, or the new tensor has another shape.
+
+        Examples
+        --------
+        >>> with model.intervene({Tap(3, "value", head=2): torch.zeros_like}):  # doctest: +SKIP
+        ...     changed = model.encode(inputs)
         """
-        for tap in edits:
-            if tap.part in ("attention", "cross_attention"):
-                raise TapError(
-                    f"{tap} is computed from query and key and cannot be written",
-                    expected="a part that the model itself computes",
-                    fix="intervene on query, key, value or context",
-                )
-        sites = {tap: self._site(tap) for tap in edits}
-        with all_fired(sites, {tap: checked_edit(tap, edit) for tap, edit in edits.items()}):
+        with intervening(self.family, edits):
             yield
 
     def random_twin(self, seed: int = 0) -> SpeechModel:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from speechinterp.errors import TapError, shortlist
 
-__all__ = ["Attention", "Block", "Recording", "Site", "Stack", "Tap", "attached", "block_sites"]
+__all__ = ["Attention", "Block", "Recording", "Site", "Stack", "Tap", "block_sites"]
 
 Stack = Literal["encoder", "decoder"]
 
@@ -168,43 +168,6 @@ def _attention_sites(attention: Attention, prefix: str, sum_name: str, before: n
     }
 
 
-@contextmanager
-def attached(site: Site, visit: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-    """Call `visit` with the part each time the site is reached; what it returns takes the part's place."""
-    kept: list[Tensor] = []
-
-    def keep(module: nn.Module, args: tuple[Any, ...]) -> None:
-        kept[:] = [args[0]]
-
-    def visited(tensor: Tensor) -> Tensor | None:
-        base = kept[0] if kept else None
-        new = visit(site.read(tensor, base))
-        if new is None:
-            return None
-        assert site.write is not None
-        return site.write(tensor, base, new)
-
-    def before(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        new = visited(args[0])
-        return None if new is None else (new, *args[1:])
-
-    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        several = isinstance(output, tuple)
-        new = visited(output[0] if several else output)
-        if new is None:
-            return None
-        return (new, *output[1:]) if several else new
-
-    with site.within(), ExitStack() as handles:
-        if site.base is not None:
-            handles.callback(site.base.register_forward_pre_hook(keep).remove)
-        if site.side == "input":
-            handles.callback(site.module.register_forward_pre_hook(before).remove)
-        else:
-            handles.callback(site.module.register_forward_hook(after).remove)
-        yield
-
-
 @dataclass(eq=False)
 class Recording:
     """What the taps of a ``with model.record(taps)`` block saw in the last run inside it.
@@ -226,73 +189,3 @@ class Recording:
                 fix="name it in model.record([...]) and run the model inside the block",
             )
         return self.values[tap]
-
-
-def one_head(tap: Tap, visit: Callable[[Tensor], Tensor | None]) -> Callable[[Tensor], Tensor | None]:
-    """Restrict a visit of a part with heads [shape=(batch, time, head, ...)] to the tap's head."""
-    head = tap.head
-    if head is None:
-        return visit
-
-    def visit_head(value: Tensor) -> Tensor | None:
-        new = visit(value[:, :, head])
-        if new is None:
-            return None
-        return torch.cat([value[:, :, :head], new.unsqueeze(2), value[:, :, head + 1 :]], dim=2)
-
-    return visit_head
-
-
-@contextmanager
-def all_fired(sites: Mapping[Tap, Site], visit: Mapping[Tap, Callable[[Tensor], Tensor | None]]) -> Iterator[None]:
-    """Attach every tap for the block; raise TapError at its end if one was never reached."""
-    fired: set[Tap] = set()
-
-    def watched(tap: Tap) -> Callable[[Tensor], Tensor | None]:
-        inner = one_head(tap, visit[tap])
-
-        def visit_and_note(value: Tensor) -> Tensor | None:
-            fired.add(tap)
-            return inner(value)
-
-        return visit_and_note
-
-    with ExitStack() as stack:
-        for tap, site in sites.items():
-            stack.enter_context(attached(site, watched(tap)))
-        yield
-    never = [tap for tap in sites if tap not in fired]
-    if never:
-        raise TapError(
-            f"never reached: {shortlist(never)}",
-            expected="every tap to fire at least once inside the block",
-            cause="the model was not run inside the block, or only its encoder was",
-            fix="run model.encode(...), or model.logits(...) for heads and decoders, inside the with block",
-        )
-
-
-def checked_edit(tap: Tap, edit: Callable[[Tensor], Tensor] | Tensor) -> Callable[[Tensor], Tensor]:
-    """Return `edit` as a function whose result must have the part's shape."""
-
-    def visit(value: Tensor) -> Tensor:
-        new = edit if isinstance(edit, Tensor) else edit(value)
-        if not isinstance(new, Tensor) or new.shape != value.shape:
-            found = tuple(new.shape) if isinstance(new, Tensor) else type(new).__name__
-            raise TapError(
-                f"the intervention at {tap} gives {found}",
-                expected=f"a tensor of shape {tuple(value.shape)}",
-                fix="return a tensor of the same shape as the one it was given",
-            )
-        return new
-
-    return visit
-
-
-def unknown_part(tap: Tap, parts: Iterable[str], model: str) -> TapError:
-    """Return the error for a part that a model does not have."""
-    return TapError(
-        f"{tap}: model {model} has no such part in its {tap.stack}",
-        expected=f"one of {shortlist(sorted(parts), 40)}",
-        cause="the part belongs to another family, or to the other stack (stack='decoder')",
-        fix="print(model.parts())",
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ __all__ = ["Wav2Vec2Family"]
 class Wav2Vec2Family(Family):
     """Models that read the waveform, with frames of 20 ms (hop 320, receptive field 400 samples)."""
 
-    model_types = ("wav2vec2", "hubert", "data2vec-audio")
+    model_types: ClassVar[tuple[str, ...]] = ("wav2vec2", "hubert", "data2vec-audio")
 
     def __init__(self, module: nn.Module, preprocessor: dict[str, Any]) -> None:
         super().__init__(module, preprocessor)
@@ -141,7 +141,9 @@ def group_norm_over_sound(norm: nn.GroupNorm, lengths: list[int]) -> Iterator[No
     def forward(x: Tensor) -> Tensor:
         rows = []
         for row, length in zip(x, lengths, strict=True):
-            sound = nn.functional.group_norm(row[None, :, :length], norm.num_groups, norm.weight, norm.bias, norm.eps)
+            sound = nn.functional.group_norm(
+                row[None, :, :length], norm.num_groups, norm.weight, norm.bias, norm.eps
+            )
             rows.append(nn.functional.pad(sound, (0, x.shape[-1] - length)))
         return torch.cat(rows)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ class WavLMFamily(Wav2Vec2Family):
     computation through the projections; afterwards the module is as before.
     """
 
-    model_types = ("wavlm",)
+    model_types: ClassVar[tuple[str, ...]] = ("wavlm",)
 
     def __init__(self, module: nn.Module, preprocessor: dict[str, Any]) -> None:
         super().__init__(module, preprocessor)

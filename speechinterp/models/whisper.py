@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class WhisperFamily(Family):
     reach the waveform; `speechinterp check` compares it with the Hugging Face feature extractor's.
     """
 
-    model_types = ("whisper",)
+    model_types: ClassVar[tuple[str, ...]] = ("whisper",)
     pre_norm = True
     pads_are_attended = True
 

@@ -1,7 +1,7 @@
 """Representations: every layer of a model over the units of a corpus, and acoustic features beside them."""
 
 from speechinterp.representations.acoustic import AcousticFeatures
-from speechinterp.representations.extract import extract
+from speechinterp.representations.extraction import extract
 from speechinterp.representations.pooling import pool_units
 from speechinterp.representations.store import Representations
 

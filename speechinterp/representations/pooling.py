@@ -70,7 +70,9 @@ def pool_units(
         chosen = states[:, taken[0] : taken[-1] + 1]
         vectors.append(_reduced(chosen, pool))
         n_frames = len(taken) if span else 0
-        rows.append((position, unit.start, unit.end, unit.label, n_frames, float(np.mean(times[list(taken)]))))
+        rows.append(
+            (position, unit.start, unit.end, unit.label, n_frames, float(np.mean(times[list(taken)])))
+        )
     table = pd.DataFrame(rows, columns=["unit", "start", "end", "label", "frames", "time"])
     table = table.astype({"start": float, "end": float, "label": str, "time": float})
     return torch.stack(vectors, dim=1) if vectors else states[:, :0], table

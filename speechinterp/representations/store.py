@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +52,9 @@ class Representations:
         cls, units: pd.DataFrame, vectors: npt.NDArray[np.float32], meta: Mapping[str, Any] | None = None
     ) -> Representations:
         """Make representations of vectors at hand [shape=(layers, units, dimensions)]."""
-        return cls(units.reset_index(drop=True), vectors.__getitem__, tuple(range(len(vectors))), dict(meta or {}))
+        return cls(
+            units.reset_index(drop=True), vectors.__getitem__, tuple(range(len(vectors))), dict(meta or {})
+        )
 
     @classmethod
     def open(cls, folder: str | Path) -> Representations:
@@ -116,7 +117,7 @@ class Store:
             If there is none or it is not JSON.
         """
         try:
-            return json.loads(self.manifest_path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+            return json.loads(self.manifest_path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise StoreError(
                 f"folder {self.folder} has no manifest.json",
@@ -125,7 +126,9 @@ class Store:
             ) from error
         except (ValueError, OSError) as error:
             raise StoreError(
-                f"{self.manifest_path} cannot be read: {error}", expected="JSON", fix="extract into a new folder"
+                f"{self.manifest_path} cannot be read: {error}",
+                expected="JSON",
+                fix="extract into a new folder",
             ) from error
 
     def begin(self, identity: Mapping[str, Any], record: Mapping[str, Any]) -> None:
@@ -141,7 +144,9 @@ class Store:
             wanted = json.loads(json.dumps(identity))
             differing = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
             if differing:
-                listed = "; ".join(f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now" for key in differing)
+                listed = "; ".join(
+                    f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now" for key in differing
+                )
                 raise StoreError(
                     f"{self.folder} holds representations of another study ({listed})",
                     expected="the same model, corpus and settings, to go on where it stopped",
@@ -165,7 +170,7 @@ class Store:
                 content(draft)
             else:
                 draft.write_bytes(content)
-            os.replace(draft, path)
+            draft.replace(path)
         except OSError as error:
             draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
             raise StoreError(
@@ -187,7 +192,9 @@ class Store:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns: dict[str, Any] = {name: pa.array(units[name], type=_arrow_type(name)) for name in UNIT_COLUMNS}
+        columns: dict[str, Any] = {
+            name: pa.array(units[name], type=_arrow_type(name)) for name in UNIT_COLUMNS
+        }
         for layer, vectors in enumerate(layers):
             flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
             columns[f"layer_{layer:02d}"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

@@ -48,7 +48,7 @@ def test_a_missing_end_is_no_conversion_of_line_ends(missing: int) -> None:
 
 
 def test_a_pair_that_is_still_there_rules_a_conversion_out() -> None:
-    before, after = copied_as_text(speech_like(1), [9000])
+    _, after = copied_as_text(speech_like(1), [9000])
     assert restored_line_ends(after[:20000] + b"\r\n" + after[20002:], 1) is None
 
 

@@ -35,16 +35,31 @@ class Encoder(Protocol):
     """What extraction needs: a :class:`~speechinterp.SpeechModel`, or acoustic features in its place."""
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Of the input, in Hz."""
+
     @property
-    def n_states(self) -> int: ...
+    def n_states(self) -> int:
+        """Number of layers of :meth:`states`."""
+
     @property
-    def width(self) -> int: ...
-    def frames(self, heard: Heard | int) -> FrameGrid: ...
-    def states(self, heard: Sequence[Heard]) -> list[Tensor]: ...
-    def check_sound(self, name: str, samples: Wave) -> None: ...
-    def batch_limit(self, seconds: float) -> int: ...
-    def describe(self) -> dict[str, Any]: ...
+    def width(self) -> int:
+        """Dimensions of a frame."""
+
+    def frames(self, heard: Heard | int) -> FrameGrid:
+        """Return the frames of a sound or of a number of samples."""
+
+    def states(self, heard: Sequence[Heard]) -> list[Tensor]:
+        """Return the states of each sound [shape=(layers, frames, dimensions)]."""
+
+    def check_sound(self, name: str, samples: Wave) -> None:
+        """Raise AudioError if a sound cannot be taken."""
+
+    def batch_limit(self, seconds: float) -> int:
+        """Return how many sounds to run at once if the longest has this many seconds."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result must record."""
 
 
 def extract(
@@ -176,11 +191,14 @@ class _Study:
             done += len(batch)
             yield done
         rows = [made[entry.id] for entry in planned if entry.id in made]
-        empty = (pd.DataFrame(columns=list(UNIT_COLUMNS)), torch.zeros(self.encoder.n_states, 0, self.encoder.width))
-        units = pd.concat([table for table, _ in rows] or [empty[0]], ignore_index=True)
+        empty = (
+            pd.DataFrame(columns=list(UNIT_COLUMNS)),
+            torch.zeros(self.encoder.n_states, 0, self.encoder.width),
+        )
+        tables = pd.concat([table for table, _ in rows] or [empty[0]], ignore_index=True)
         vectors = torch.cat([vector for _, vector in rows] or [empty[1]], dim=1).numpy()
         reasons = [reason for entry in planned for reason in skipped.get(entry.id, [])]
-        store.write_shard(number, units, vectors, reasons)
+        store.write_shard(number, tables, vectors, reasons)
 
     def read(self, id_: str) -> tuple[str, Wave, list[Segment]]:
         """Return speaker, sound and units of an utterance."""
@@ -205,7 +223,9 @@ class _Study:
         found = f"utterance {id_!r}: {error.found}"
         raise type(error)(found, expected=error.expected, cause=error.cause, fix=error.fix) from error
 
-    def encode(self, read: dict[str, tuple[str, Wave, list[Segment]]]) -> dict[str, tuple[pd.DataFrame, Tensor]]:
+    def encode(
+        self, read: dict[str, tuple[str, Wave, list[Segment]]]
+    ) -> dict[str, tuple[pd.DataFrame, Tensor]]:
         """Run one batch and pool its units."""
         states = self.encoder.states([wave for _, wave, _ in read.values()])
         made = {}
