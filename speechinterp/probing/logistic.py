@@ -9,9 +9,9 @@ The probe minimises scikit-learn's objective, with intercepts :math:`b` left out
 
 Speech features are strongly correlated, which makes this problem badly conditioned. Two exact changes of
 variables remove most of that: the features are rotated to their principal axes (the penalty does not notice a
-rotation), and each weight is scaled by the curvature that the objective has where :math:`W = 0`,
-:math:`C \lambda_j \pi_k (1 - \pi_k) + 1`, with :math:`\lambda_j` the eigenvalue of axis :math:`j` and
-:math:`\pi_k` the frequency of class :math:`k`.
+rotation), and the weight of class :math:`k` on axis :math:`j` is scaled by the curvature at the starting point,
+:math:`C \lambda_j \overline{p_k (1 - p_k)} + 1`, with :math:`\lambda_j` the eigenvalue of the axis and the bar a
+mean over units.
 
 References
 ----------
@@ -37,7 +37,7 @@ __all__ = ["Logistic"]
 MEMORY = 10
 MAX_STEPS = 500
 MAX_TRIALS = 12
-SMALL = 5e8
+SMALL = 2e9
 """Multiplications a step below which threads would wait for each other longer than they work."""
 
 
@@ -64,7 +64,7 @@ class Logistic:
         self._rotated = torch.cat([plain @ self._axes.float(), plain.new_ones(len(plain), 1)], dim=1)
 
     def fit(
-        self, labels: Integers, n_classes: int, strengths: Sequence[float], tolerance: float = 1e-6
+        self, labels: Integers, n_classes: int, strengths: Sequence[float], tolerance: float = 1e-5
     ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
         """Fit one classifier a strength, each starting from the solution before it.
 
@@ -92,7 +92,7 @@ class Logistic:
         fitted = []
         for strength in strengths:
             with _threads(self._rotated.numel() * n_classes):
-                solution = self._solve(target, frequency, strength, solution, tolerance)
+                solution = self._solve(target, strength, solution, tolerance)
             weights = self._axes @ solution[:, :-1].T
             fitted.append((weights.cpu().numpy(), solution[:, -1].cpu().numpy()))
         return fitted
@@ -100,23 +100,25 @@ class Logistic:
     def _solve(
         self,
         target: torch.Tensor,
-        frequency: torch.Tensor,
         strength: float,
         start: torch.Tensor,
         tolerance: float,
     ) -> torch.Tensor:
         """Minimise from `start`: weights, then the intercept, of each class [shape=(classes, axes + 1)]."""
         features, every = self._rotated, torch.arange(len(target), device=target.device)
-        spread = frequency * (1 - frequency)
+        point = start.clone()
+        logits = features @ point.float().T
+        loss, residual = _loss(logits, target, every)
+        chance = residual.clone()
+        chance[every, target] += 1
+        spread = (chance * (1 - chance)).mean(dim=0, dtype=torch.float64)
+
         curvature = strength * spread[:, None] * self._spectrum + 1
-        level = (strength * len(target) * spread).clamp(min=1e-12)[:, None]
+        level = strength * (len(target) * spread).clamp(min=1e-2)[:, None]
         scale = torch.cat([curvature, level], dim=1).rsqrt()
         penalised = torch.ones_like(scale[0])
         penalised[-1] = 0
 
-        point = start.clone()
-        logits = features @ point.float().T
-        loss, residual = _loss(logits, target, every)
         value = strength * loss + 0.5 * _dot(point * penalised, point)
         gradient = scale * (strength * (residual.T @ features).double() + point * penalised)
         history: deque[tuple[torch.Tensor, torch.Tensor, float]] = deque(maxlen=MEMORY)

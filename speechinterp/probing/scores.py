@@ -36,17 +36,25 @@ class Counts:
         )
 
 
-def metrics(right: Doubles, every: Doubles) -> Doubles:
-    """Compute accuracy and balanced accuracy from counts by class [shape=(..., classes)].
+def metrics(right: Doubles, every: Doubles, absent: Doubles | float = 0.0) -> Doubles:
+    """Compute accuracy and balanced accuracy (mean recall) from counts by class [shape=(..., classes)].
+
+    Parameters
+    ----------
+    right
+        Units classified rightly.
+    every
+        Units.
+    absent
+        The recall to take for a class that has no units.
 
     Returns
     -------
     numpy.ndarray
-        Accuracy, and the mean recall over the classes that have units [shape=(..., 2)].
+        Accuracy and balanced accuracy [shape=(..., 2)].
     """
-    there = every > 0
-    recall = np.divide(right, every, out=np.zeros_like(right), where=there)
-    return np.stack([right.sum(-1) / every.sum(-1), recall.sum(-1) / there.sum(-1)], axis=-1)
+    recall = np.divide(right, every, out=np.zeros_like(right) + absent, where=every > 0)
+    return np.stack([right.sum(-1) / every.sum(-1), recall.mean(-1)], axis=-1)
 
 
 def resamples(n_clusters: int, seed: int) -> Doubles:
@@ -77,7 +85,9 @@ def intervals(counts: Counts, drawn: Doubles, confidence: float) -> Doubles:
 
     Notes
     -----
-    The interval covers the choice of test speakers, not that of training speakers.
+    The interval covers the choice of test speakers, not that of training speakers. A class that a resample
+    lacks keeps its recall: rare classes have low recall, and leaving them out would raise the balanced accuracy
+    of resamples above that of the data.
 
     References
     ----------
@@ -87,5 +97,7 @@ def intervals(counts: Counts, drawn: Doubles, confidence: float) -> Doubles:
     if drawn.shape[1] < 2:
         return np.full((2, len(METRICS)), np.nan)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    spread: Doubles = np.quantile(metrics(drawn @ counts.right, drawn @ counts.every), tails, axis=0)
+    recall = counts.right.sum(axis=0) / counts.every.sum(axis=0)
+    scores = metrics(drawn @ counts.right, drawn @ counts.every, absent=recall)
+    spread: Doubles = np.quantile(scores, tails, axis=0)
     return spread
