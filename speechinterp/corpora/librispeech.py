@@ -107,5 +107,5 @@ def _sexes(root: Path) -> dict[str, str]:
     table = next((p for p in (f / "SPEAKERS.TXT" for f in (folder, *folder.parents)) if p.is_file()), None)
     if table is None:
         return {}
-    rows = [line.split("|") for line in read_text(table, table.name).split("\n") if not line.startswith(";")]
+    rows = [line.split("|") for line in read_text(table, table.name).split("\n")]
     return {row[0].strip(): row[1].strip().lower() for row in rows if len(row) > 1}

@@ -56,6 +56,11 @@ def test_resampling_keeps_pitch_phase_and_duration(old: int, new: int) -> None:
     np.testing.assert_allclose(resampled.samples[inside], sine(new).samples[inside], atol=1e-3)
 
 
+def test_what_the_new_rate_cannot_hold_is_filtered_out() -> None:
+    resampled = sine(44100, hertz=10000).resampled(16000)
+    assert np.abs(resampled.samples[1600:-1600]).max() < 1e-3
+
+
 def test_resampling_to_no_rate_is_refused() -> None:
     with pytest.raises(AudioError, match="sample rate of 0"):
         sine(16000).resampled(0)

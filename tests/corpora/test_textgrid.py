@@ -216,7 +216,7 @@ def test_an_utterance(record, tmp_path: Path) -> None:
     assert dict(utterance.tiers) == {tier.name: tier for tier in TIERS}
 
 
-def test_annotations_in_a_tree_of_their_own(record, tmp_path: Path) -> None:
+def test_annotations_in_a_tree_of_their_own(record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record("sound/anna/a.wav")
     record("sound/anna/b.c.wav")
     aligned = tmp_path / "aligned/anna"
@@ -225,6 +225,8 @@ def test_annotations_in_a_tree_of_their_own(record, tmp_path: Path) -> None:
     (aligned / "b.c.TextGrid").write_text(SHORT.replace('"words"', '"anna - words"'))
     corpus = load_corpus(f"textgrid:{tmp_path}/sound?annotations={tmp_path}/aligned")
     assert corpus["anna/a"].transcript == "ja nein"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_corpus("textgrid:~/sound?annotations=~/aligned").ids == corpus.ids
     assert corpus["anna/b.c"].tier("words").labels == ["", "ja", "nein"]
 
 

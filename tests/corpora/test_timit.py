@@ -61,14 +61,20 @@ def test_other_layouts(record, tmp_path: Path, folder: str, dialect: str | None,
 
 
 def test_offsets_are_samples_of_the_recording(record, tmp_path: Path) -> None:
-    record("x/sx1.wav", rate=20000, seconds=1.0).with_suffix(".phn").write_text("0 5000 iy\n")
-    assert load_corpus(f"timit:{tmp_path}")[0].tier("phones")[0].end == 0.25
+    record("x/sx1.wav", rate=20000, seconds=1.0).with_suffix(".phn").write_text("1000 5000 iy\n")
+    phone = load_corpus(f"timit:{tmp_path}")[0].tier("phones")[0]
+    assert (phone.start, phone.end) == (0.05, 0.25)
 
 
 def test_annotations_of_doubled_names(record, tmp_path: Path) -> None:
     path = record("X/SX1.WAV.wav")
     (path.parent / "SX1.PHN").write_text(PHN)
     assert load_corpus(f"timit:{tmp_path}")["X/SX1"].tier("phones")[1].label == "sh"
+
+
+def test_annotations_in_capitals_beside_sound_that_is_not(record, tmp_path: Path) -> None:
+    (record("x/sx1.wav").parent / "SX1.PHN").write_text(PHN)
+    assert load_corpus(f"timit:{tmp_path}")[0].tier("phones")[1].label == "sh"
 
 
 @pytest.mark.parametrize(
