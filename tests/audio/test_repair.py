@@ -23,7 +23,7 @@ def speech_like(seed: int, n: int = 20000) -> np.ndarray:
 
 def copied_as_text(samples: np.ndarray, places: list[int]) -> tuple[bytes, bytes]:
     """Plant a byte pair 13, 10 at the places, and return the bytes before and after a copy in text mode."""
-    data = samples.tobytes().replace(b"\r\n", b"\r\x0b")
+    data = samples.tobytes().replace(b"\r", b"\x0e")
     for place in places:
         data = data[:place] + b"\r\n" + data[place + 2 :]
     data = data[:-2] + b"\x01\x00"
@@ -31,14 +31,15 @@ def copied_as_text(samples: np.ndarray, places: list[int]) -> tuple[bytes, bytes
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**31), st.lists(st.integers(100, 34000), min_size=1, max_size=4, unique=True))
+@given(st.integers(0, 2**31), st.lists(st.integers(4000, 30000), min_size=1, max_size=4, unique=True))
 def test_what_was_taken_out_is_put_back_where_it_was(seed: int, places: list[int]) -> None:
     places = [p for i, p in enumerate(sorted(places)) if i == 0 or p - sorted(places)[i - 1] > 400]
     before, after = copied_as_text(speech_like(seed), places)
     restored = restored_line_ends(after, len(before) - len(after))
     assert restored is not None
-    wrong = np.frombuffer(restored, "<i2") != np.frombuffer(before, "<i2")
-    assert wrong.sum() <= 30 * len(places)  # a neighbouring line feed may be as likely a place
+    found, true = (np.frombuffer(data, "<i2").astype(int) for data in (restored, before))
+    assert np.abs(np.diff(found)).sum() < 1.05 * np.abs(np.diff(true)).sum()
+    assert np.mean(found != true) < 0.01  # where line feeds are close, a neighbour may be as smooth
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3, 8])
