@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from speechinterp.corpora.demo import read_demo
 from speechinterp.corpora.emu import read_emu
 from speechinterp.corpora.librispeech import read_librispeech
 from speechinterp.corpora.speechcommands import read_speechcommands
@@ -38,7 +39,8 @@ def load_corpus(spec: str, **options: object) -> Corpus:
     spec
         ``reader:path``, with options after it as ``?key=value&key=value`` if wanted, for example
         ``"timit:/data/TIMIT?labels=61"``. A ``&`` or ``%`` within a value is written ``%26`` or ``%25``.
-        Readers: ``timit``, ``textgrid``, ``emu``, ``librispeech``, ``table``, ``speechcommands``.
+        Readers: ``timit``, ``textgrid``, ``emu``, ``librispeech``, ``table``, ``speechcommands``. ``demo``
+        alone is generated, speech-like sound that needs no files.
     **options
         The same options as keywords; they go before those of the spec.
 
@@ -60,11 +62,13 @@ def load_corpus(spec: str, **options: object) -> Corpus:
     >>> corpus["TRAIN/DR1/FCJF0/SA1"].tier("phones").labels[:3]  # doctest: +SKIP
     ['h#', 'sh', 'ix']
     """
+    if spec == "demo":
+        return read_demo()
     name, colon, place = spec.partition(":")
     if not colon or name not in READERS:
         raise CorpusError(
             f"corpus {spec!r} names no reader" if not colon else f"no reader {name!r} for corpus {spec!r}",
-            expected=f"reader:path with one of the readers {', '.join(READERS)}",
+            expected=f"reader:path with one of the readers {', '.join(READERS)}, or demo",
             cause="a path alone, or a mistyped reader",
             fix="put the reader before the path, for example textgrid:/data/recordings",
         )

@@ -1,8 +1,9 @@
 """Representations: every layer of a model over the units of a corpus, and acoustic features beside them."""
 
 from speechinterp.representations.acoustic import AcousticFeatures
+from speechinterp.representations.common import common_units
 from speechinterp.representations.extraction import extract
 from speechinterp.representations.pooling import pool_units
 from speechinterp.representations.store import Representations
 
-__all__ = ["AcousticFeatures", "Representations", "extract", "pool_units"]
+__all__ = ["AcousticFeatures", "Representations", "common_units", "extract", "pool_units"]

@@ -1,0 +1,137 @@
+"""``speechinterp probe``: what can be read from each layer, with its controls."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speechinterp.cli.extract import (
+    CorpusArgument,
+    Dtype,
+    DtypeOption,
+    ModelArgument,
+    Pool,
+    PoolName,
+    Rule,
+    RuleName,
+    Unit,
+    load_encoder,
+    say_what_is_special,
+)
+from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from speechinterp.corpora import Corpus
+    from speechinterp.representations import Representations
+    from speechinterp.representations.extraction import Encoder
+
+__all__ = ["probe", "study"]
+
+CONTROLS = ("random-init", "mfcc", "logmel")
+
+
+class ProbeName(str, Enum):
+    """The classifier."""
+
+    logistic = "logistic"
+    ridge = "ridge"
+    lda = "lda"
+
+
+def probe(
+    model: ModelArgument,
+    corpus: CorpusArgument,
+    unit: Unit = "phones",
+    target: Annotated[str, typer.Option("--target", help="What to read: a column of the units, such as label.")] = "label",
+    probe: Annotated[ProbeName, typer.Option("--probe", help="The classifier.")] = ProbeName.logistic,
+    folds: Annotated[str, typer.Option("--folds", help="Column whose values stay together in a fold.")] = "speaker",
+    n_folds: Annotated[int, typer.Option("--n-folds", min=2, help="Number of folds.")] = 4,
+    baselines: Annotated[str, typer.Option("--baselines", help="Among random-init, mfcc, logmel.")] = "random-init,mfcc",
+    store: Annotated[Path | None, typer.Option("--store", help="A store of this model made by extract.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for results.  [default: runs/probe-...]")] = None,
+    pool: Pool = PoolName.mean,
+    rule: Rule = RuleName.centre,
+    dtype: DtypeOption = Dtype.float32,
+    device: Device = "auto",
+    seed: Seed = 0,
+    on_bad: OnBadOption = OnBad.RAISE,
+) -> None:
+    """Probe every layer for the labels of units, on speakers the probe has not heard.
+
+    Writes `scores.csv`, `scores.png`, `scores.pdf` and `report.html`. Beside the model stand its twin with
+    random weights, MFCC, shuffled labels and the majority label, each with an interval over speakers.
+
+    Example: `speechinterp probe facebook/wav2vec2-base timit:/data/TIMIT --unit phones --out runs/phones`
+    """
+    out = out or Path("runs") / "-".join(["probe", Path(model).name, corpus.partition(":")[0], unit, probe.value])
+    controls = _controls(baselines)
+    settings = dict(
+        model=model, corpus=corpus, unit=unit, target=target, probe=probe.value, folds=folds, n_folds=n_folds,
+        baselines=controls, store=store and str(store), pool=pool.value, rule=rule.value, dtype=dtype.value,
+        device=device, seed=seed, on_bad=on_bad.value,
+    )  # fmt: skip
+    with running("probe", out, **settings) as run:
+        from speechinterp import load_corpus
+
+        encoders: dict[str, Encoder] = {"none": load_encoder(model, device, dtype.value)}
+        for name in controls:
+            twin = name == "random-init"
+            encoders[name] = load_encoder(model if twin else name, device, dtype.value, seed if twin else None)
+        reps = _extract(run, load_corpus(corpus), encoders, out, store, unit, pool.value, rule.value, on_bad.value)
+        study(run, out, reps, target=target, probe=probe.value, folds=folds, n_folds=n_folds, seed=seed)
+
+
+def _controls(baselines: str) -> list[str]:
+    names = [name.strip() for name in baselines.split(",") if name.strip() not in ("", "none")]
+    for name in names:
+        if name not in CONTROLS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(CONTROLS)}", param_hint="--baselines")
+    return names
+
+
+def _extract(
+    run: Run, corpus: Corpus, encoders: dict[str, Encoder], out: Path, store: Path | None,
+    unit: str, pool: Any, rule: Any, on_bad: Any,
+) -> dict[str, Representations]:  # fmt: skip
+    """Extract for the model and every control, each into its own store, so that a second run finds them there."""
+    from speechinterp import extract
+
+    reps = {}
+    for name, encoder in encoders.items():
+        folder = store if store and name == "none" else out / "stores" / ("model" if name == "none" else name)
+        with run.progress(f"extracting {'model' if name == 'none' else name}") as progress:
+            reps[name] = extract(encoder, corpus, unit, pool, folder, rule=rule, on_bad=on_bad, progress=progress)
+        say_what_is_special(run, folder, reps[name].meta)
+    return reps
+
+
+def study(
+    run: Run, out: Path, reps: dict[str, Representations], *, introduction: str = "", **settings: Any
+) -> pd.DataFrame:
+    """Probe, and write the table, the figure and the report; `reps` holds the model as ``none`` and its controls."""
+    from speechinterp import probe
+    from speechinterp.representations import common_units
+
+    common = common_units(reps)
+    model = common.pop("none")
+    with run.progress("probing") as progress:
+        scores = probe(model, baselines=common, progress=progress, **settings)
+    from speechinterp.report import write_probe_report
+    from speechinterp.viz import plot_scores, save_figure
+
+    run.write("scores.csv", scores.to_csv(index=False))
+    png, pdf = save_figure(plot_scores(scores), out / "scores")
+    write_probe_report(out / "report.html", scores, png, introduction=introduction, notes=run.notes)
+    best = scores[(scores.metric == "accuracy") & (scores.baseline == "none")].nlargest(1, "score").iloc[0]
+    run.say(
+        f"{best.model}: best layer {best.layer} reads {best.target} with accuracy {best.score:.3f} "
+        f"[{best.ci_low:.3f}, {best.ci_high:.3f}] on {len(model)} {model.meta.get('unit', 'units')}"
+    )
+    run.say(f"{out / 'report.html'}, scores.csv, {png.name}, {pdf.name}")
+    run.settings["excluded_labels"] = scores.attrs.get("excluded")
+    return scores

@@ -1,0 +1,47 @@
+"""Common units: restrict several representations to the units that all of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from speechinterp.representations.store import Representations
+
+__all__ = ["common_units"]
+
+def common_units(reps: Mapping[str, Representations]) -> dict[str, Representations]:
+    """Restrict representations of one corpus to the units that all have, so that they can be compared.
+
+    A model may have had to leave out what another could take: a recording longer than its window, a clip
+    shorter than its receptive field.
+
+    Parameters
+    ----------
+    reps
+        Representations by name.
+
+    Returns
+    -------
+    dict of Representations
+        The same objects where nothing had to go.
+    """
+    keys = {name: _keys(rep.units) for name, rep in reps.items()}
+    shared = set.intersection(*(set(key) for key in keys.values()))
+    return {name: _restricted(rep, np.array([key in shared for key in keys[name]])) for name, rep in reps.items()}
+
+
+def _keys(units: pd.DataFrame) -> list[tuple[object, ...]]:
+    columns = ["utterance", "label", *(units[name].round(6) for name in ("start", "end"))]
+    parts = [units[c].astype(str) if isinstance(c, str) else c for c in columns]
+    return list(zip(*parts, strict=True))
+
+
+def _restricted(rep: Representations, keep: npt.NDArray[np.bool_]) -> Representations:
+    if keep.all():
+        return rep
+    units = rep.units[keep].reset_index(drop=True)
+    return replace(rep, units=units, read_layer=lambda layer: rep.read_layer(layer)[keep])
