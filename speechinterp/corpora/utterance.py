@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,11 @@ from speechinterp.audio import Sound, duration_of, read_sound
 from speechinterp.errors import AnnotationError, CorpusError, shortlist
 from speechinterp.segments import Tier
 
-__all__ = ["Corpus", "Utterance", "checked_id", "duplicate_id"]
+__all__ = ["Corpus", "NarrowbandWarning", "Utterance", "checked_id", "duplicate_id"]
+
+
+class NarrowbandWarning(UserWarning):
+    """Sound was recorded at a lower sample rate than it is used at, so its upper frequencies are missing."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Utterance:
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
     def waveform(self, sample_rate: int) -> npt.NDArray[np.float32]:
-        """Return the sound at `sample_rate` Hz [shape=(samples,)].
+        """Return the sound at `sample_rate` Hz [shape=(samples,)], with a warning if it was recorded at less.
 
         Raises
         ------
@@ -62,6 +67,13 @@ class Utterance:
             If the sound cannot be read or used.
         """
         sound = self.audio if isinstance(self.audio, Sound) else read_sound(self.audio, channel=self.channel)
+        if sound.sample_rate < sample_rate:
+            warnings.warn(
+                f"sound recorded at {sound.sample_rate} Hz is used at {sample_rate} Hz: it holds nothing above "
+                f"{sound.sample_rate // 2} Hz, unlike what models for {sample_rate} Hz have heard",
+                NarrowbandWarning,
+                stacklevel=2,
+            )
         return sound.resampled(sample_rate).samples
 
     @property

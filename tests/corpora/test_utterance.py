@@ -10,7 +10,7 @@ import pytest
 
 from speechinterp.audio import Sound
 from speechinterp.corpora import Corpus, Utterance, load_corpus
-from speechinterp.corpora.utterance import checked_id
+from speechinterp.corpora.utterance import NarrowbandWarning, checked_id
 from speechinterp.errors import AnnotationError, AudioError, CorpusError
 from speechinterp.segments import Segment, Tier
 
@@ -21,7 +21,12 @@ WORDS = Tier("words", [Segment(0, 1, "yes")])
 def test_sound_in_memory_needs_no_file() -> None:
     utterance = Utterance("a", SOUND)
     assert utterance.duration == 1.0
-    assert utterance.waveform(16000).shape == (16000,)
+    assert utterance.waveform(8000).shape == (8000,)
+
+
+def test_narrowband_sound_is_used_with_a_warning() -> None:
+    with pytest.warns(NarrowbandWarning, match="recorded at 8000 Hz is used at 16000 Hz.* above 4000 Hz"):
+        assert Utterance("a", SOUND).waveform(16000).shape == (16000,)
 
 
 def test_sound_is_read_when_it_is_asked_for(record, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""The page of a probing study: what was asked, the answer, its controls, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from speechinterp.report.page import Heading, Paragraph, Picture, Record, Section, Table, write_report
+
+__all__ = ["write_probe_report"]
+
+READING = (
+    "Each point is the share of units whose label a linear probe names rightly, on speakers it was not trained "
+    "on; the band is a 95 % interval over speakers.\n"
+    "random weights: the same architecture, untrained. What it reaches is owed to the architecture and the "
+    "sound, not to learning.\n"
+    "MFCC, log-mel: classical features of the sound itself. A layer that does not beat them holds nothing "
+    "that the sound did not show.\n"
+    "shuffled labels: the probe trained on permuted labels. It should stay near chance; the distance to it is "
+    "the selectivity.\n"
+    "majority class: always naming the commonest label."
+)
+SETTINGS = (
+    "model", "class", "weights_sha256", "revision", "dtype", "norm", "corpus", "n_utterances", "unit", "pool", "rule",
+    "state", "grid", "versions",
+)  # fmt: skip
+
+
+def write_probe_report(
+    path: str | Path,
+    scores: pd.DataFrame,
+    picture: str | Path,
+    *,
+    introduction: str = "",
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the page of a probing study.
+
+    Parameters
+    ----------
+    path
+        The HTML file to write.
+    scores
+        What :func:`speechinterp.probe` gave.
+    picture
+        The figure of the scores, as PNG.
+    introduction
+        What the reader should know first.
+    notes
+        Warnings that came up on the way.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    record = scores.attrs.get("representations", {})
+    first = scores.iloc[0]
+    unit = record.get("unit", "units")
+    title = f"{first.model}: {unit}, layer by layer"
+    sections: list[Section] = [Paragraph(introduction)] if introduction else []
+    sections += [
+        Paragraph(_answer(scores, unit)),
+        Picture(picture, f"Accuracy of the probe over the layers of {first.model}, with its controls"),
+        Heading("How to read it"),
+        Paragraph(READING),
+        Heading("Scores"),
+        Table(_wide(scores), "Accuracy; for layers of a model and for controls. The whole table is in scores.csv."),
+        Heading("How it was made"),
+        Record({key: record[key] for key in SETTINGS if record.get(key) not in (None, "")}),
+        Record({key: scores.attrs[key] for key in scores.attrs if key not in ("representations", "regularisers")}),
+    ]
+    if notes:
+        sections += [Heading("Notes"), Paragraph("\n".join(notes))]
+    return write_report(path, title, sections)
+
+
+def _answer(scores: pd.DataFrame, unit: str) -> str:
+    """Say in two sentences which layer is best, and by how much it beats its controls."""
+    accuracy = scores[scores["metric"] == "accuracy"]
+    best = accuracy[accuracy["baseline"] == "none"].nlargest(1, "score").iloc[0]
+    text = (
+        f"The best layer of {best.model} is {best.layer}: a {best.probe} probe names {100 * best.score:.1f} % of the "
+        f"{best.n_test} {unit} rightly [{100 * best.ci_low:.1f}, {100 * best.ci_high:.1f}]."
+    )
+    rivals = accuracy[accuracy["baseline"] != "none"].groupby("baseline", sort=False)["score"].max()
+    gaps = ", ".join(f"{name} {100 * score:.1f} %" for name, score in rivals.items())
+    return f"{text} Its controls at their best: {gaps}."
+
+
+def _wide(scores: pd.DataFrame) -> pd.DataFrame:
+    accuracy = scores[scores["metric"] == "accuracy"]
+    columns = ["baseline", "layer", "score", "ci_low", "ci_high", "n_test"]
+    return accuracy[columns].replace({"baseline": {"none": "the model"}})
