@@ -49,6 +49,7 @@ class Family(ABC):
 
     model_types: ClassVar[tuple[str, ...]]
     grid: FrameGrid
+    min_samples: int = 1
     max_samples: int | None = None
     pre_norm: bool
     has_decoder: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from speechinterp.errors import ModelError, shortlist
+from speechinterp.models.weights import positional_difference
 
 if TYPE_CHECKING:
     from speechinterp.models.family import Family
     from speechinterp.models.model import SpeechModel
 
-__all__ = ["families", "family_of", "load_model", "positional_difference", "weights_hash"]
+__all__ = ["families", "family_of", "load_model"]
 
 HEADS = ("Model", "ForCTC", "ForSequenceClassification", "ForConditionalGeneration", "ForAudioClassification")
 ONLY_FOR_TRAINING = ("masked_spec_embed",)
@@ -87,20 +87,22 @@ def load_model(
     """
     from speechinterp.models.model import SpeechModel
 
-    target = torch.device(_device(device))
+    target = _device(device)
     number = _dtype(dtype, target)
     if str(name).startswith("demo/"):
         model = _demo(str(name))
         model.module.to(device=target, dtype=number)
         return model
     source = str(name)
-    config = _config(source, revision)
+    local = Path(source).is_dir() or not _hub_answers()
+    options = {"revision": revision, "local_files_only": local}
+    config = _config(source, options)
     _family_type(config.get("model_type", ""), source)
-    module, checkpoint = _load_module(source, config, number, revision)
-    model = SpeechModel(module.to(target), _short_name(source), _preprocessor(source, revision), revision)
+    module, checkpoint = _load_module(source, config, number, options)
+    model = SpeechModel(module.to(target), _short_name(source), _preprocessor(source, options), revision)
     model.checkpoint = checkpoint
     difference = positional_difference(module, checkpoint)
-    if difference is not None and difference > (0.0 if number == torch.float32 else 1e-2):
+    if difference:
         raise ModelError(
             f"the positional convolution of {source} differs from the checkpoint's by up to {difference:.3g}",
             expected="equal weights",
@@ -110,18 +112,24 @@ def load_model(
     return model
 
 
-def _device(device: str) -> str:
-    available = torch.cuda.is_available()
+def _device(device: str) -> torch.device:
+    n_gpus = torch.cuda.device_count()
     if device == "auto":
-        return "cuda" if available else "cpu"
-    if device.startswith("cuda") and not available:
+        return torch.device("cuda" if n_gpus else "cpu")
+    try:
+        target = torch.device(device)
+    except RuntimeError as error:
         raise ModelError(
-            f"device {device!r}: torch {torch.__version__} sees no GPU",
+            f"device {device!r}", expected="cpu, cuda, cuda:1, ...", fix="device='auto' (--device auto)"
+        ) from error
+    if target.type == "cuda" and (target.index or 0) >= n_gpus:
+        raise ModelError(
+            f"device {device!r}: torch {torch.__version__} sees {n_gpus or 'no'} GPU",
             expected="a device that torch can use",
             cause="a CPU build of torch, or no driver",
             fix="device='cpu' (--device cpu)",
         )
-    return device
+    return target
 
 
 def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
@@ -146,7 +154,18 @@ def _short_name(source: str) -> str:
     return Path(source).resolve().name if Path(source).is_dir() else source
 
 
-def _config(source: str, revision: str | None) -> dict[str, Any]:
+def _hub_answers() -> bool:
+    """Return whether there is a connection to the hub; asked once, since every file would retry for long."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:
+        return False
+    return True
+
+
+def _config(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
     from transformers import PretrainedConfig
 
     if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
@@ -157,7 +176,7 @@ def _config(source: str, revision: str | None) -> dict[str, Any]:
             fix="give the folder that holds config.json, or convert the checkpoint",
         )
     try:
-        return PretrainedConfig.get_config_dict(source, revision=revision)[0]
+        return PretrainedConfig.get_config_dict(source, **options)[0]
     except (OSError, ValueError) as error:
         raise ModelError(
             f"model {source!r} cannot be found: {_first_line(error)}",
@@ -168,18 +187,18 @@ def _config(source: str, revision: str | None) -> dict[str, Any]:
 
 
 def _load_module(
-    source: str, config: Mapping[str, Any], dtype: torch.dtype, revision: str | None
+    source: str, config: Mapping[str, Any], dtype: torch.dtype, options: Mapping[str, Any]
 ) -> tuple[nn.Module, tuple[Path, ...]]:
     import transformers
 
     named = (config.get("architectures") or [""])[0]
     known = any(named.endswith(head) for head in HEADS) and hasattr(transformers, named)
     cls = getattr(transformers, named) if known else transformers.AutoModel
-    checkpoint = _checkpoint_files(source, revision)
+    checkpoint = _checkpoint_files(source, options)
     try:
         with _quiet_transformers():
             module, info = cls.from_pretrained(
-                source, dtype=dtype, revision=revision, use_safetensors=True, output_loading_info=True
+                source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
             )
     except Exception as error:
         raise ModelError(
@@ -201,23 +220,25 @@ def _load_module(
     return module.eval(), checkpoint
 
 
-def _checkpoint_files(source: str, revision: str | None) -> tuple[Path, ...]:
+def _file(source: str, name: str, options: Mapping[str, Any]) -> Path | None:
+    """Return where a file of a model is, after a download if need be; None if the model has no such file."""
     from transformers.utils import cached_file
 
-    def find(name: str) -> Path | None:
-        found = cached_file(
-            source, name, revision=revision, _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_gated_repo=False, _raise_exceptions_for_connection_errors=False,
-        )  # fmt: skip
-        return Path(found) if found else None
+    found = cached_file(
+        source, name, **options, _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_gated_repo=False, _raise_exceptions_for_connection_errors=False,
+    )  # fmt: skip
+    return Path(found) if found else None
 
-    single = find("model.safetensors")
+
+def _checkpoint_files(source: str, options: Mapping[str, Any]) -> tuple[Path, ...]:
+    single = _file(source, "model.safetensors", options)
     if single:
         return (single,)
-    index = find("model.safetensors.index.json")
+    index = _file(source, "model.safetensors.index.json", options)
     if index:
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        return tuple(path for name in names if (path := find(name)))
+        return tuple(path for name in names if (path := _file(source, name, options)))
     raise ModelError(
         f"{source} has no model.safetensors",
         expected="weights in the safetensors format; pickled weights (.bin, .pt) can run code and are refused",
@@ -227,47 +248,27 @@ def _checkpoint_files(source: str, revision: str | None) -> tuple[Path, ...]:
     )
 
 
-def positional_difference(module: nn.Module, checkpoint: tuple[Path, ...]) -> float | None:
-    """Return how far the loaded positional convolution is from the checkpoint's; None without one."""
-    from safetensors import safe_open
-
-    modern = {
-        "weight_g": "parametrizations.weight.original0",
-        "weight_v": "parametrizations.weight.original1",
-    }
-    loaded = {
-        key.split("pos_conv_embed.")[1]: t
-        for key, t in module.state_dict().items()
-        if "pos_conv_embed." in key
-    }
-    stored: dict[str, Tensor] = {}
-    for path in checkpoint:
-        with safe_open(path, framework="pt") as file:
-            for key in file.keys():  # noqa: SIM118 - a safetensors handle is not iterable
-                if "pos_conv_embed." in key:
-                    short = key.split("pos_conv_embed.")[1]
-                    for old, new in modern.items():
-                        short = short.replace(old, new)
-                    stored[short] = file.get_tensor(key)
-    if not loaded or not checkpoint:
-        return None
-    if set(loaded) != set(stored):
-        return float("inf")
-    return max(float((loaded[key].cpu().double() - stored[key].double()).abs().max()) for key in loaded)
-
-
-def _preprocessor(source: str, revision: str | None) -> dict[str, Any]:
+def _preprocessor(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
     from transformers import AutoFeatureExtractor
 
-    try:
-        return AutoFeatureExtractor.from_pretrained(source, revision=revision).to_dict()
-    except (OSError, ValueError, KeyError):
+    if not any(
+        _file(source, name, options) for name in ("preprocessor_config.json", "processor_config.json")
+    ):
         warnings.warn(
             f"{source} has no preprocessor_config.json: 16 kHz input and, for models that read the waveform, "
             "normalisation to mean 0 and variance 1 are assumed, the defaults of the Hugging Face extractors.",
             stacklevel=3,
         )
         return {}
+    try:
+        return AutoFeatureExtractor.from_pretrained(source, **options).to_dict()
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"the preprocessor_config.json of {source} cannot be read: {_first_line(error)}",
+            expected="the settings of a Hugging Face feature extractor",
+            cause="a damaged download, or a file edited by hand",
+            fix="download the model again",
+        ) from error
 
 
 def _demo(name: str) -> SpeechModel:
@@ -287,15 +288,6 @@ def _demo(name: str) -> SpeechModel:
         torch.manual_seed(0)
         module = Wav2Vec2Model(config).eval()
     return SpeechModel(module, name, {"do_normalize": True, "sampling_rate": 16000})
-
-
-def weights_hash(module: nn.Module) -> str:
-    """Return the SHA-256 of all tensors of a module with their names, types and shapes."""
-    digest = hashlib.sha256()
-    for key, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AudioError, ModelError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.family import Family, Inputs
-from speechinterp.models.loading import family_of, weights_hash
+from speechinterp.models.loading import family_of
 from speechinterp.models.tapping import intervening, parts_of, recording
 from speechinterp.models.taps import Recording, Stack, Tap
+from speechinterp.models.weights import weights_hash
 
 __all__ = ["Form", "Heard", "SpeechModel"]
 
@@ -95,6 +96,11 @@ class SpeechModel:
         return self.family.pre_norm
 
     @property
+    def has_head(self) -> bool:
+        """Whether there is a CTC, classification or decoder head, and so :meth:`logits`."""
+        return any(hasattr(self.module, head) for head in ("lm_head", "proj_out", "classifier"))
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.module.parameters()).device
@@ -113,7 +119,7 @@ class SpeechModel:
         """Return the frames of an utterance, a waveform, or a number of samples at the model's rate."""
         if isinstance(heard, Utterance):
             heard = len(heard.waveform(self.sample_rate))
-        n_samples = heard if isinstance(heard, int) else len(heard)
+        n_samples = int(heard) if isinstance(heard, int | np.integer) else len(heard)
         return self.grid.with_frames(self.family.n_frames(n_samples))
 
     def batch_limit(self, seconds: float) -> int:
@@ -126,16 +132,17 @@ class SpeechModel:
         Raises
         ------
         AudioError
-            If one is shorter than the receptive field, or longer than the model's window.
+            If one is shorter than a frame, longer than the model's window, or not a sound at all.
         """
-        waveforms, names = [], []
+        waveforms = []
         for position, item in enumerate(heard):
             name = f"utterance {item.id!r}" if isinstance(item, Utterance) else f"waveform {position}"
             samples = item.waveform(self.sample_rate) if isinstance(item, Utterance) else item
-            waveforms.append(torch.as_tensor(samples, dtype=torch.float32, device=self.device))
-            names.append(name)
-        for name, waveform in zip(names, waveforms, strict=True):
-            self.check_sound(name, waveform)
+            self.check_sound(name, samples)
+            waveform = (
+                samples if isinstance(samples, Tensor) else torch.from_numpy(samples.astype(np.float32))
+            )
+            waveforms.append(waveform.to(device=self.device, dtype=torch.float32))
         lengths = tuple(len(waveform) for waveform in waveforms)
         return Inputs(
             self.family.prepare(waveforms).to(self.dtype),
@@ -144,7 +151,14 @@ class SpeechModel:
         )
 
     def check_sound(self, name: str, waveform: Tensor | npt.NDArray[np.float32]) -> None:
-        """Raise AudioError if the model cannot take a sound: its length, channels or values."""
+        """Raise AudioError if the model cannot take a sound: its type, length, channels or values."""
+        if not (waveform.is_floating_point() if isinstance(waveform, Tensor) else waveform.dtype.kind == "f"):
+            raise AudioError(
+                f"{name} holds samples of type {waveform.dtype}",
+                expected="floating point samples from -1 to 1",
+                cause="a sound read as 16-bit integers",
+                fix="divide 16-bit samples by 32768, or read the file with speechinterp.audio.read_sound",
+            )
         if waveform.ndim != 1:
             raise AudioError(
                 f"{name} has shape {tuple(waveform.shape)}",
@@ -152,11 +166,11 @@ class SpeechModel:
                 fix="choose a channel",
             )
         n, rate = len(waveform), self.sample_rate
-        if self.family.n_frames(n) < 1:
+        shortest = self.family.min_samples
+        if n < shortest:
             raise AudioError(
                 f"{name} is {1000 * n / rate:.1f} ms long ({n} samples)",
-                expected=f"at least the receptive field of {self.id}: "
-                f"{1000 * self.grid.receptive_field / rate:.1f} ms ({self.grid.receptive_field} samples)",
+                expected=f"at least one frame of {self.id}: {1000 * shortest / rate:.1f} ms ({shortest} samples)",
                 cause="a clip cut to a single phone, or an almost empty recording",
                 fix="leave it out (--on-bad skip), or encode the whole utterance and pool its segment",
             )
@@ -168,7 +182,8 @@ class SpeechModel:
                 cause="a long recording that was not cut into utterances",
                 fix="cut it at pauses, or leave it out (--on-bad skip)",
             )
-        if not torch.isfinite(torch.as_tensor(waveform)).all():
+        finite = torch.isfinite(waveform) if isinstance(waveform, Tensor) else np.isfinite(waveform)
+        if not finite.all():
             raise AudioError(
                 f"{name} holds NaN or infinite samples", expected="finite samples", fix="repair the recording"
             )
@@ -192,7 +207,7 @@ class SpeechModel:
         ModelError
             If the model has no head.
         """
-        if not any(hasattr(self.module, head) for head in ("lm_head", "proj_out", "classifier")):
+        if not self.has_head:
             raise ModelError(
                 f"{self.id} ({type(self.module).__name__}) has no head",
                 expected="a CTC, classification or decoder head",
@@ -202,7 +217,7 @@ class SpeechModel:
         with self._running(inputs):
             return self.family.logits(inputs, tokens)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def states(self, heard: Sequence[Heard], form: Form = "raw") -> list[Tensor]:
         """Return the encoder's states of every utterance, layer by layer.
 
@@ -256,6 +271,10 @@ class SpeechModel:
     def record(self, taps: Sequence[Tap]) -> Iterator[Recording]:
         """Record what taps see in the runs inside the block; the last run stays.
 
+        Blocks can be nested. Inside a block of :meth:`intervene` the changed values are seen, around it
+        those that were there before. Gradients with respect to recorded tensors are those of the model,
+        except for the attention weights, which are computed beside it.
+
         Raises
         ------
         TapError
@@ -277,7 +296,7 @@ class SpeechModel:
 
     @contextmanager
     def intervene(self, edits: Mapping[Tap, Callable[[Tensor], Tensor] | Tensor]) -> Iterator[None]:
-        """Change what taps carry in the runs inside the block.
+        """Change what taps carry in the runs inside the block; where blocks are nested, the outer one goes first.
 
         Parameters
         ----------

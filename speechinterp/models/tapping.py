@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from speechinterp.errors import TapError, shortlist
 from speechinterp.models.family import Family
-from speechinterp.models.taps import Recording, Site, Stack, Tap, block_sites
+from speechinterp.models.taps import Attention, Recording, Site, Stack, Tap, block_sites
 
 __all__ = ["intervening", "parts_of", "recording"]
 
@@ -40,8 +40,6 @@ def site_of(family: Family, tap: Tap) -> Site:
         If the model has no such place.
     """
     blocks, outer = family.blocks(tap.stack), family.outer_sites(tap.stack)
-    if tap.part in outer:
-        return outer[tap.part]
     known = parts_of(family, tap.stack)
     if tap.part not in known:
         raise TapError(
@@ -50,34 +48,55 @@ def site_of(family: Family, tap: Tap) -> Site:
             cause="the part belongs to another family, or to the other stack (stack='decoder')",
             fix="print(model.parts())",
         )
-    if tap.layer == len(blocks) and tap.part == "residual":
-        return Site(blocks[-1].module, "output")
-    if tap.layer is None or not 0 <= tap.layer < len(blocks):
+    if tap.part in outer and tap.layer is not None:
+        raise TapError(
+            f"{tap}: {tap.part} stands outside the layers",
+            expected="None as its layer",
+            fix=f"Tap(None, {tap.part!r})",
+        )
+    if tap.part not in outer and tap.layer not in range(len(blocks) + (tap.part == "residual")):
         raise TapError(
             f"{tap}: there is no layer {tap.layer}",
             expected=f"a layer from 0 to {len(blocks) - 1}; residual also has {len(blocks)}",
             fix="count layers from 0",
         )
-    attention = blocks[tap.layer].cross if tap.part.startswith("cross_") else blocks[tap.layer].attention
-    heads = (
-        attention.n_heads if attention and tap.part.removeprefix("cross_") in (*WITH_HEADS, *DERIVED) else 0
-    )
-    if tap.head is not None and not 0 <= tap.head < heads:
-        raise TapError(
-            f"{tap}: {tap.part} has {heads or 'no'} heads", expected="one it has, from 0", fix="head=None"
-        )
+    if tap.head is not None:
+        attention = _attention_of(family, tap)
+        if attention is None or not 0 <= tap.head < attention.n_heads:
+            raise TapError(
+                f"{tap}: {tap.part} has {f'{attention.n_heads} heads' if attention else 'no heads to choose'}",
+                expected="a head that there is, counted from 0, or None for the whole part",
+                fix="head=None",
+            )
+    if tap.part in outer:
+        return outer[tap.part]
+    assert tap.layer is not None
+    if tap.layer == len(blocks):
+        return Site(blocks[-1].module, "output")
     if tap.part == "position_bias":
         site = family.position_bias(tap.layer)
         assert site is not None
         return site
-    return block_sites(blocks[tap.layer])[
-        tap.part.replace("attention", "query") if tap.part in DERIVED else tap.part
-    ]
+    part = tap.part.replace("attention", "query") if tap.part in DERIVED else tap.part
+    return block_sites(blocks[tap.layer])[part]
+
+
+def _attention_of(family: Family, tap: Tap) -> Attention | None:
+    """Return the attention whose heads a tap can choose from; None for parts without heads."""
+    name = tap.part.removeprefix("cross_")
+    if tap.layer is None or name not in (*WITH_HEADS, *DERIVED):
+        return None
+    block = family.blocks(tap.stack)[tap.layer]
+    return block.attention if name == tap.part else block.cross
 
 
 @contextmanager
 def recording(family: Family, taps: Sequence[Tap]) -> Iterator[Recording]:
-    """Record what taps see inside the block; see :meth:`speechinterp.SpeechModel.record`."""
+    """Record what taps see inside the block; see :meth:`speechinterp.SpeechModel.record`.
+
+    Where gradients are on, what was recorded takes its own place in the model, so that gradients with
+    respect to it are those of the model.
+    """
     record = Recording()
     direct: list[Tap] = []
     for tap in taps:
@@ -85,24 +104,24 @@ def recording(family: Family, taps: Sequence[Tap]) -> Iterator[Recording]:
     sites = {tap: site_of(family, tap) for tap in direct}
 
     def note(tap: Tap) -> Visit:
-        def visit(value: Tensor) -> None:
+        def visit(value: Tensor) -> Tensor | None:
             record.values[tap] = value
+            return value if value.requires_grad else None
 
         return visit
 
-    with _all_fired(sites, {tap: note(tap) for tap in sites}):
+    with _all_fired(sites, {tap: note(tap) for tap in sites}, exactly=True):
         yield record
 
 
 def _derive_attention(family: Family, tap: Tap, record: Recording) -> list[Tap]:
     """Tell a recording how to compute attention weights, and return the taps it needs for that."""
     site_of(family, tap)
+    attention = _attention_of(family, tap)
     assert tap.layer is not None
+    assert attention is not None
     prefix = tap.part.removesuffix("attention")
     query, key = (Tap(tap.layer, prefix + part, stack=tap.stack) for part in ("query", "key"))
-    block = family.blocks(tap.stack)[tap.layer]
-    attention = block.cross if prefix else block.attention
-    assert attention is not None
     has_bias = tap.stack == "encoder" and family.position_bias(tap.layer) is not None
     bias = [Tap(tap.layer, "position_bias")] if has_bias else []
 
@@ -112,6 +131,13 @@ def _derive_attention(family: Family, tap: Tap, record: Recording) -> list[Tap]:
         if tap.stack == "decoder" and not prefix:
             mask = torch.ones(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device).tril()
         elif not family.pads_are_attended:
+            if len(record.n_frames) != len(k):
+                raise TapError(
+                    f"{tap}: the lengths of the {len(k)} utterances are not known",
+                    expected="a run of model.encode or model.logits",
+                    cause="the Hugging Face module was called directly",
+                    fix="call model.encode(model.prepare([...])) inside the block",
+                )
             limits = torch.tensor(record.n_frames, device=q.device)[:, None, None, None]
             mask = torch.arange(k.shape[1], device=q.device) < limits
         every = attention.weights(q, k, record[bias[0]] if bias else None, mask)
@@ -125,6 +151,14 @@ def _derive_attention(family: Family, tap: Tap, record: Recording) -> list[Tap]:
 def intervening(family: Family, edits: Mapping[Tap, Callable[[Tensor], Tensor] | Tensor]) -> Iterator[None]:
     """Change what taps carry inside the block; see :meth:`speechinterp.SpeechModel.intervene`."""
     for tap in edits:
+        if tap.part in ("residual", "normed") and hasattr(family.module, "layer_weights"):
+            raise TapError(
+                f"{tap}: the head of {type(family.module).__name__} reads every layer for itself, "
+                "past what is written here",
+                expected="a model whose head reads the last layer",
+                cause="use_weighted_layer_sum in its config",
+                fix="write to another part, or take the encoder alone: SpeechModel(model.module.base_model, ...)",
+            )
         if tap.part in DERIVED:
             raise TapError(
                 f"{tap} is computed from query and key and cannot be written",
@@ -132,7 +166,7 @@ def intervening(family: Family, edits: Mapping[Tap, Callable[[Tensor], Tensor] |
                 fix="intervene on query, key, value or context",
             )
     sites = {tap: site_of(family, tap) for tap in edits}
-    with _all_fired(sites, {tap: _checked(tap, edit) for tap, edit in edits.items()}):
+    with _all_fired(sites, {tap: _checked(tap, edit) for tap, edit in edits.items()}, exactly=False):
         yield
 
 
@@ -154,7 +188,7 @@ def _checked(tap: Tap, edit: Callable[[Tensor], Tensor] | Tensor) -> Visit:
 
 
 @contextmanager
-def _all_fired(sites: Mapping[Tap, Site], visits: Mapping[Tap, Visit]) -> Iterator[None]:
+def _all_fired(sites: Mapping[Tap, Site], visits: Mapping[Tap, Visit], *, exactly: bool) -> Iterator[None]:
     """Attach every tap for the block; raise TapError at its end if one was never reached."""
     fired: set[Tap] = set()
 
@@ -169,7 +203,7 @@ def _all_fired(sites: Mapping[Tap, Site], visits: Mapping[Tap, Visit]) -> Iterat
 
     with ExitStack() as stack:
         for tap, site in sites.items():
-            stack.enter_context(_attached(site, watched(tap)))
+            stack.enter_context(_attached(site, watched(tap), exactly))
         yield
     never = [tap for tap in sites if tap not in fired]
     if never:
@@ -197,34 +231,37 @@ def _one_head(tap: Tap, visit: Visit) -> Visit:
 
 
 @contextmanager
-def _attached(site: Site, visit: Visit) -> Iterator[None]:
-    """Call `visit` with the part each time the site is reached; what it returns takes the part's place."""
+def _attached(site: Site, visit: Visit, exactly: bool) -> Iterator[None]:
+    """Call `visit` with the part each time the site is reached; what it returns takes the part's place.
+
+    With `exactly`, it does so for gradients only: not even rounding changes the model's values.
+    """
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, args: tuple[Any, ...]) -> None:
         kept[:] = [args[0]]
 
-    def visited(tensor: Tensor) -> Tensor | None:
-        base = kept[0] if kept else None
+    def visited(tensor: Tensor, base: Tensor | None) -> Tensor | None:
         new = visit(site.read(tensor, base))
-        if new is None:
+        if new is None or new is tensor:
             return None
-        assert site.write is not None
-        return site.write(tensor, base, new)
+        written = site.write(tensor, base, new)
+        return tensor.detach() + (written - written.detach()) if exactly else written
 
     def before(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        new = visited(args[0])
+        new = visited(args[0], None)
         return None if new is None else (new, *args[1:])
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         several = isinstance(output, tuple)
-        new = visited(output[0] if several else output)
+        base = None if site.base is None else args[0] if site.base is site.module else kept[0]
+        new = visited(output[0] if several else output, base)
         if new is None:
             return None
         return (new, *output[1:]) if several else new
 
     with site.within(), ExitStack() as handles:
-        if site.base is not None:
+        if site.base is not None and site.base is not site.module:
             handles.callback(site.base.register_forward_pre_hook(keep).remove)
         if site.side == "input":
             handles.callback(site.module.register_forward_pre_hook(before).remove)

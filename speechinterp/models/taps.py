@@ -48,7 +48,8 @@ class Tap:
 
         A decoder that attends to an encoder also has ``cross_query``, ``cross_key``, ``cross_value``,
         ``cross_attention``, ``cross_context``, ``cross_head_output``, ``cross_attention_output`` and
-        ``residual_cross`` (residual_mid + cross_attention_output).
+        ``residual_cross`` (residual_mid + cross_attention_output). In a post-norm layer `residual_mid` is the
+        sum before the norm.
     head
         One head of a part that has heads; None for all.
     stack
@@ -76,12 +77,13 @@ class Site:
 
     `read` gets the module's tensor and the input of `base` (None without one) and gives the part;
     `write` also gets the new part and gives the module's new tensor. `within` is entered around the hooks.
+    `base` is a module that runs just before, or the module itself.
     """
 
     module: nn.Module
     side: Literal["input", "output"]
     read: Read = lambda tensor, base: tensor
-    write: Write | None = lambda tensor, base, new: new
+    write: Write = lambda tensor, base, new: new
     base: nn.Module | None = None
     within: Callable[[], AbstractContextManager[Any]] = nullcontext
 
@@ -108,9 +110,10 @@ class Attention:
 
 @dataclass(frozen=True)
 class Block:
-    """The modules of one transformer layer."""
+    """The modules of one transformer layer; `first` is the one that reads the layer's input."""
 
     module: nn.Module
+    first: nn.Module
     attention: Attention
     attention_norm: nn.Module
     mlp_output: nn.Linear
@@ -125,7 +128,7 @@ def block_sites(block: Block) -> dict[str, Site]:
         "residual": Site(block.module, "input"),
         "mlp_hidden": Site(block.mlp_output, "input"),
         "mlp_output": Site(block.mlp_output, "output"),
-        **_attention_sites(block.attention, "", "residual_mid", block.module),
+        **_attention_sites(block.attention, "", "residual_mid", block.first),
     }
     if block.cross is not None and block.cross_norm is not None:
         sites |= _attention_sites(block.cross, "cross_", "residual_cross", block.cross_norm)

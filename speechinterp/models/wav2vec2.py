@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
@@ -31,11 +31,19 @@ class Wav2Vec2Family(Family):
                 expected="a model whose output has the frames of its encoder",
                 fix="load the model it was made from",
             )
+        if getattr(config, "adapter_attn_dim", None) is not None:
+            raise ModelError(
+                f"this model has a language adapter in every layer (adapter_attn_dim={config.adapter_attn_dim})",
+                expected="layers that are the sum of attention and MLP",
+                cause="a multilingual MMS checkpoint for recognition",
+                fix="load the encoder it was made from (facebook/mms-300m, facebook/mms-1b)",
+            )
         self.rate: int = preprocessor.get("sampling_rate", 16000)
         self.normalize: bool = preprocessor.get("do_normalize", True)
         self.grid = FrameGrid.of_convolutions(
             self.rate, [(k, s, 0) for k, s in zip(config.conv_kernel, config.conv_stride, strict=True)]
         )
+        self.min_samples = self.grid.receptive_field
         self.pre_norm = getattr(config, "do_stable_layer_norm", False)
 
     def settings(self) -> dict[str, Any]:
@@ -61,7 +69,12 @@ class Wav2Vec2Family(Family):
         a = layer.attention
         attention = Attention(a, a.q_proj, a.k_proj, a.v_proj, a.out_proj, a.num_heads)
         return Block(
-            layer, attention, layer.layer_norm, layer.feed_forward.output_dense, layer.final_layer_norm
+            module=layer,
+            first=layer.layer_norm if self.pre_norm else a,
+            attention=attention,
+            attention_norm=layer.layer_norm,
+            mlp_output=layer.feed_forward.output_dense,
+            mlp_norm=layer.final_layer_norm,
         )
 
     def outer_sites(self, stack: Stack) -> dict[str, Site]:
@@ -77,9 +90,12 @@ class Wav2Vec2Family(Family):
         def turned_back(tensor: Tensor, base: Tensor | None, new: Tensor) -> Tensor:
             return new.transpose(1, 2)
 
+        def copied(tensor: Tensor, base: Tensor | None, new: Tensor) -> Tensor:
+            return new.clone()  # the encoder zeroes its padding in place
+
         return {
             "cnn": Site(self.base.feature_extractor, "output", turned, turned_back),
-            "projection": Site(self.base.feature_projection, "output"),
+            "projection": Site(self.base.feature_projection, "output", write=copied),
             "positional": Site(encoder.pos_conv_embed, "output"),
             "normed": Site(last, "output"),
         }
@@ -147,11 +163,22 @@ def group_norm_over_sound(norm: nn.GroupNorm, lengths: list[int]) -> Iterator[No
             rows.append(nn.functional.pad(sound, (0, x.shape[-1] - length)))
         return torch.cat(rows)
 
-    norm.__dict__["forward"] = forward
+    with replaced(norm, "forward", forward):
+        yield
+
+
+@contextmanager
+def replaced(module: nn.Module, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Put a function in the place of a module's method, for the length of a block."""
+    before = module.__dict__.get(name)
+    module.__dict__[name] = function
     try:
         yield
     finally:
-        del norm.__dict__["forward"]
+        if before is None:
+            del module.__dict__[name]
+        else:
+            module.__dict__[name] = before
 
 
 def silence_padding(lengths: tuple[int, ...]) -> Any:

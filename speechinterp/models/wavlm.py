@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from speechinterp.models.family import Inputs
 from speechinterp.models.taps import Attention, Block, Site
-from speechinterp.models.wav2vec2 import Wav2Vec2Family
+from speechinterp.models.wav2vec2 import Wav2Vec2Family, replaced
 
 __all__ = ["WavLMFamily"]
 
@@ -40,6 +42,16 @@ class WavLMFamily(Wav2Vec2Family):
         within = partial(unfused, layer.attention, self._bias_points[index])
         return replace(block, attention=replace(block.attention, within=within))
 
+    def encode(self, inputs: Inputs) -> Tensor:
+        """Run the encoder."""
+        with quietly():
+            return super().encode(inputs)
+
+    def logits(self, inputs: Inputs, tokens: Tensor | None) -> Tensor:
+        """Run the model with its CTC or classification head."""
+        with quietly():
+            return super().logits(inputs, tokens)
+
     def position_bias(self, layer: int) -> Site:
         """Return the site of the gated relative position bias [shape=(batch, head, target, source)]."""
         module = self.base.encoder.layers[layer].attention
@@ -48,9 +60,16 @@ class WavLMFamily(Wav2Vec2Family):
 
 
 @contextmanager
+def quietly() -> Iterator[None]:
+    """Leave out torch's warning that a boolean mask stands beside a bias of numbers: it adds them as meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
+        yield
+
+
+@contextmanager
 def unfused(module: Any, bias_point: nn.Module) -> Iterator[None]:
     """Let an attention run through its projection modules, so that taps on them fire."""
-    name = "torch_multi_head_self_attention"
     attention = Attention(
         module, module.q_proj, module.k_proj, module.v_proj, module.out_proj, module.num_heads
     )
@@ -65,12 +84,5 @@ def unfused(module: Any, bias_point: nn.Module) -> Iterator[None]:
         context = torch.einsum("bhts,bshd->bthd", weights, value).flatten(-2)
         return attention.output(context), weights
 
-    before = module.__dict__.get(name)
-    module.__dict__[name] = through_modules
-    try:
+    with replaced(module, "torch_multi_head_self_attention", through_modules):
         yield
-    finally:
-        if before is None:
-            del module.__dict__[name]
-        else:
-            module.__dict__[name] = before

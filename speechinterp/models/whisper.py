@@ -125,6 +125,7 @@ class WhisperFamily(Family):
                 expected="token ids [shape=(batch, tokens)], the start token first",
                 fix="pass tokens=",
             )
+        tokens = tokens.to(inputs.values.device)
         return self.module(inputs.values, decoder_input_ids=tokens, use_cache=False).logits
 
 
@@ -134,11 +135,12 @@ def _block(layer: Any) -> Block:
 
     crosses = hasattr(layer, "encoder_attn")
     return Block(
-        layer,
-        attention(layer.self_attn),
-        layer.self_attn_layer_norm,
-        layer.fc2,
-        layer.final_layer_norm,
-        attention(layer.encoder_attn) if crosses else None,
-        layer.encoder_attn_layer_norm if crosses else None,
+        module=layer,
+        first=layer.self_attn_layer_norm,
+        attention=attention(layer.self_attn),
+        attention_norm=layer.self_attn_layer_norm,
+        mlp_output=layer.fc2,
+        mlp_norm=layer.final_layer_norm,
+        cross=attention(layer.encoder_attn) if crosses else None,
+        cross_norm=layer.encoder_attn_layer_norm if crosses else None,
     )
