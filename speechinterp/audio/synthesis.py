@@ -16,8 +16,12 @@ __all__ = ["PHONES", "Voice", "synthesise"]
 RATE = 16000
 FADE = 0.008
 VOWELS = {
-    "a": (750, 1250, 2550), "e": (500, 1850, 2550), "i": (290, 2250, 2950), "o": (480, 880, 2500), "u": (320, 780, 2300),
-}  # fmt: skip
+    "a": (750, 1250, 2550),
+    "e": (500, 1850, 2550),
+    "i": (290, 2250, 2950),
+    "o": (480, 880, 2500),
+    "u": (320, 780, 2300),
+}
 NASALS = {"m": (260, 1050, 2200), "n": (260, 1500, 2500)}
 NOISES = {"s": (5800, 7200), "sh": (3000, 4500), "f": (1500, 7500)}
 PHONES = (*VOWELS, *NASALS, *NOISES)
@@ -76,15 +80,20 @@ def synthesise(words: Sequence[Sequence[str]], voice: Voice, seed: int) -> tuple
     samples = np.zeros(position + round(0.1 * RATE))
     pulses = _pulses(len(samples), voice.pitch, random)
     noise = random.standard_normal(len(samples))
-    for phone in phones:
-        samples += _window(len(samples), phone) * _coloured(phone.label, pulses, noise, voice)
+    for segment in phones:
+        samples += _window(len(samples), segment) * _coloured(segment.label, pulses, noise, voice)
     samples = 0.1 * samples / np.abs(samples).max() * 5 + 0.001 * random.standard_normal(len(samples))
-    return Sound(samples.astype(np.float32), RATE), {"phones": Tier("phones", phones), "words": Tier("words", spoken)}
+    return Sound(samples.astype(np.float32), RATE), {
+        "phones": Tier("phones", phones),
+        "words": Tier("words", spoken),
+    }
 
 
 def _pulses(n: int, pitch: float, random: np.random.Generator) -> npt.NDArray[np.float64]:
     time = np.arange(n) / RATE
-    movement = 1 + 0.12 * np.sin(2 * np.pi * random.uniform(0.3, 0.8) * time + random.uniform(0, 6)) - 0.05 * time
+    movement = (
+        1 + 0.12 * np.sin(2 * np.pi * random.uniform(0.3, 0.8) * time + random.uniform(0, 6)) - 0.05 * time
+    )
     cycles = np.cumsum(pitch * movement / RATE)
     return np.diff(np.floor(cycles), prepend=0.0)
 
@@ -108,7 +117,9 @@ def _coloured(
     for frequency, bandwidth in zip(resonances, (80, 110, 160), strict=True):
         radius = np.exp(-np.pi * bandwidth / RATE)
         angle = 2 * np.pi * frequency * voice.formants / RATE
-        sound = lfilter([1 - 2 * radius * np.cos(angle) + radius**2], [1, -2 * radius * np.cos(angle), radius**2], sound)
+        sound = lfilter(
+            [1 - 2 * radius * np.cos(angle) + radius**2], [1, -2 * radius * np.cos(angle), radius**2], sound
+        )
     sound = np.asarray(sound)
     level = 0.35 if phone in NASALS else 1.0
     return level * sound / (np.sqrt(np.mean(sound**2)) * 6 + 1e-12)

@@ -13,7 +13,8 @@ from speechinterp.cli.run import Device, OnBad, OnBadOption, Out, Run, Seed, run
 if TYPE_CHECKING:
     from speechinterp.representations.extraction import Encoder
 
-__all__ = ["Dtype", "PoolName", "RuleName", "extract", "load_encoder"]
+ACOUSTIC = ("mfcc", "logmel")
+__all__ = ["ACOUSTIC", "Dtype", "PoolName", "RuleName", "extract", "load_encoder"]
 
 
 class PoolName(str, Enum):
@@ -45,12 +46,15 @@ class Dtype(str, Enum):
 
 ModelArgument = Annotated[str, typer.Argument(help="Hub id, local folder, demo/untrained, mfcc or logmel.")]
 CorpusArgument = Annotated[
-    str, typer.Argument(help="timit:PATH, textgrid:PATH, emu:PATH, librispeech:PATH, table:FILE, ..., or demo.")
+    str,
+    typer.Argument(help="timit:PATH, textgrid:PATH, emu:PATH, librispeech:PATH, table:FILE, ..., or demo."),
 ]
 Unit = Annotated[str, typer.Option("--unit", help="A tier (phones, words, ...), frames, or utterance.")]
 Pool = Annotated[PoolName, typer.Option("--pool", help="How the frames of a unit become one vector.")]
 Rule = Annotated[RuleName, typer.Option("--rule", help="Which frames belong to a unit.")]
-DtypeOption = Annotated[Dtype, typer.Option("--dtype", help="bfloat16 is faster and not exact: see the manifest.")]
+DtypeOption = Annotated[
+    Dtype, typer.Option("--dtype", help="bfloat16 is faster and not exact: see the manifest.")
+]
 
 
 def extract(
@@ -60,9 +64,13 @@ def extract(
     unit: Unit = "phones",
     pool: Pool = PoolName.mean,
     rule: Rule = RuleName.centre,
-    random_init: Annotated[bool, typer.Option("--random-init", help="Its twin with random weights instead.")] = False,
+    random_init: Annotated[
+        bool, typer.Option("--random-init", help="Its twin with random weights instead.")
+    ] = False,
     dtype: DtypeOption = Dtype.float32,
-    shard: Annotated[str, typer.Option("--shard", help="i/n: only the i-th of n parts, counted from 0.")] = "0/1",
+    shard: Annotated[
+        str, typer.Option("--shard", help="i/n: only the i-th of n parts, counted from 0.")
+    ] = "0/1",
     device: Device = "auto",
     seed: Seed = 0,
     on_bad: OnBadOption = OnBad.RAISE,
@@ -89,7 +97,9 @@ def extract(
                 encoder, load_corpus(corpus), unit, pool.value, out, rule=rule.value, on_bad=on_bad.value,
                 shard=part, progress=progress,
             )  # fmt: skip
-        run.say(f"{len(reps)} {unit} of {reps.units['utterance'].nunique()} utterances, {len(reps.layers)} layers: {out}")
+        run.say(
+            f"{len(reps)} {unit} of {reps.units['utterance'].nunique()} utterances, {len(reps.layers)} layers: {out}"
+        )
         say_what_is_special(run, out, reps.meta)
 
 
@@ -98,8 +108,10 @@ def load_encoder(name: str, device: str, dtype: str, init_seed: int | None = Non
     from speechinterp.models import load_model
     from speechinterp.representations import AcousticFeatures
 
-    if name == "mfcc" or name == "logmel":
-        return AcousticFeatures("mfcc" if name == "mfcc" else "logmel")
+    if name in ACOUSTIC and init_seed is not None:
+        raise typer.BadParameter(f"{name} has no weights that could be random", param_hint="--random-init")
+    if name == "mfcc" or name == "logmel":  # noqa: PLR1714 - so that type checkers follow
+        return AcousticFeatures(name)
     model = load_model(name, device=device, dtype=dtype)
     return model if init_seed is None else model.random_twin(init_seed)
 
@@ -113,11 +125,15 @@ def say_what_is_special(run: Run, out: Path, meta: object) -> None:
         run.say(f"deviation from float32: {record['deviation']}")
     skipped = Store(out).skipped()
     if skipped:
-        run.say(f"{len(skipped)} left out, with the reason in {out / 'skipped.jsonl'}; first: {skipped[0]['reason']}")
+        run.say(
+            f"{len(skipped)} left out, with the reason in {out / 'skipped.jsonl'}; first: {skipped[0]['reason']}"
+        )
 
 
 def _part(shard: str) -> tuple[int, int]:
     part, _, parts = shard.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise typer.BadParameter(f"{shard!r} is not i/n with 0 <= i < n, for example 0/4", param_hint="--shard")
+        raise typer.BadParameter(
+            f"{shard!r} is not i/n with 0 <= i < n, for example 0/4", param_hint="--shard"
+        )
     return int(part), int(parts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechinterp.cli.extract import (
+    ACOUSTIC,
     CorpusArgument,
     Dtype,
     DtypeOption,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["probe", "study"]
 
-CONTROLS = ("random-init", "mfcc", "logmel")
-
 
 class ProbeName(str, Enum):
     """The classifier."""
@@ -43,17 +42,31 @@ class ProbeName(str, Enum):
     lda = "lda"
 
 
+Target = Annotated[str, typer.Option("--target", help="What to read: a column of the units, such as label.")]
+
+
 def probe(
     model: ModelArgument,
     corpus: CorpusArgument,
     unit: Unit = "phones",
-    target: Annotated[str, typer.Option("--target", help="What to read: a column of the units, such as label.")] = "label",
+    target: Target = "label",
     probe: Annotated[ProbeName, typer.Option("--probe", help="The classifier.")] = ProbeName.logistic,
-    folds: Annotated[str, typer.Option("--folds", help="Column whose values stay together in a fold.")] = "speaker",
+    folds: Annotated[
+        str, typer.Option("--folds", help="Column whose values stay together in a fold.")
+    ] = "speaker",
     n_folds: Annotated[int, typer.Option("--n-folds", min=2, help="Number of folds.")] = 4,
-    baselines: Annotated[str, typer.Option("--baselines", help="Among random-init, mfcc, logmel.")] = "random-init,mfcc",
-    store: Annotated[Path | None, typer.Option("--store", help="A store of this model made by extract.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for results.  [default: runs/probe-...]")] = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines", help="Among random-init, mfcc, logmel; or none.  [default: random-init,mfcc]"
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="A store of this model made by extract.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for results.  [default: runs/probe-...]")
+    ] = None,
     pool: Pool = PoolName.mean,
     rule: Rule = RuleName.centre,
     dtype: DtypeOption = Dtype.float32,
@@ -68,8 +81,10 @@ def probe(
 
     Example: `speechinterp probe facebook/wav2vec2-base timit:/data/TIMIT --unit phones --out runs/phones`
     """
-    out = out or Path("runs") / "-".join(["probe", Path(model).name, corpus.partition(":")[0], unit, probe.value])
-    controls = _controls(baselines)
+    out = out or Path("runs") / "-".join(
+        ["probe", Path(model).name, corpus.partition(":")[0], unit, probe.value]
+    )
+    controls = _controls(model, baselines)
     settings = dict(
         model=model, corpus=corpus, unit=unit, target=target, probe=probe.value, folds=folds, n_folds=n_folds,
         baselines=controls, store=store and str(store), pool=pool.value, rule=rule.value, dtype=dtype.value,
@@ -81,16 +96,26 @@ def probe(
         encoders: dict[str, Encoder] = {"none": load_encoder(model, device, dtype.value)}
         for name in controls:
             twin = name == "random-init"
-            encoders[name] = load_encoder(model if twin else name, device, dtype.value, seed if twin else None)
-        reps = _extract(run, load_corpus(corpus), encoders, out, store, unit, pool.value, rule.value, on_bad.value)
+            encoders[name] = load_encoder(
+                model if twin else name, device, dtype.value, seed if twin else None
+            )
+        reps = _extract(
+            run, load_corpus(corpus), encoders, out, store, unit, pool.value, rule.value, on_bad.value
+        )
         study(run, out, reps, target=target, probe=probe.value, folds=folds, n_folds=n_folds, seed=seed)
 
 
-def _controls(baselines: str) -> list[str]:
+def _controls(model: str, baselines: str | None) -> list[str]:
+    if baselines is None:
+        return [] if model in ACOUSTIC else ["random-init", "mfcc"]
     names = [name.strip() for name in baselines.split(",") if name.strip() not in ("", "none")]
     for name in names:
-        if name not in CONTROLS:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(CONTROLS)}", param_hint="--baselines")
+        if name not in ("random-init", *ACOUSTIC):
+            raise typer.BadParameter(
+                f"{name!r} is none of random-init, {', '.join(ACOUSTIC)}", param_hint="--baselines"
+            )
+        if name == model or (name == "random-init" and model in ACOUSTIC):
+            raise typer.BadParameter(f"{name!r} is no baseline of {model!r}", param_hint="--baselines")
     return names
 
 
@@ -105,7 +130,9 @@ def _extract(
     for name, encoder in encoders.items():
         folder = store if store and name == "none" else out / "stores" / ("model" if name == "none" else name)
         with run.progress(f"extracting {'model' if name == 'none' else name}") as progress:
-            reps[name] = extract(encoder, corpus, unit, pool, folder, rule=rule, on_bad=on_bad, progress=progress)
+            reps[name] = extract(
+                encoder, corpus, unit, pool, folder, rule=rule, on_bad=on_bad, progress=progress
+            )
         say_what_is_special(run, folder, reps[name].meta)
     return reps
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["Device", "OnBad", "Out", "OnBadOption", "Run", "Seed", "running"]
+__all__ = ["Device", "OnBad", "OnBadOption", "Out", "Run", "Seed", "running"]
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for results; made if it is not there.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, or auto: a GPU if there is one.")]
@@ -78,7 +78,13 @@ class Run:
 
         versions = {"speechinterp": speechinterp.__version__, "torch": torch.__version__}
         versions |= {name: version(name) for name in ("transformers", "scikit-learn", "numpy")}
-        content = {"command": self.command, **self.settings, "versions": versions, "notes": self.notes, **more}
+        content = {
+            "command": self.command,
+            **self.settings,
+            "versions": versions,
+            "notes": self.notes,
+            **more,
+        }
         self.write("config.json", json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n")
 
     def write(self, name: str, text: str) -> Path:
@@ -111,8 +117,8 @@ def running(command: str, out: Path | None = None, **settings: Any) -> Iterator[
     except OSError as error:
         run.errors.print("OSError:", style="bold red", end=" ")
         run.errors.print(
-            f"{error.filename or out} cannot be read or written: {error.strerror or error}. Expected: a folder that can "
-            "be written, with room. Likely cause: a read-only folder, a file in the place of a folder, or a full "
+            f"{error.filename or out} cannot be read or written: {error.strerror or error}. Expected: a "
+            "folder that can be written, with room. Likely cause: a read-only folder, a file in the place of a folder, or a full "
             "disk. Fix: give another folder (--out), or make room and run the same command again.",
             markup=False,
         )
@@ -134,4 +140,6 @@ def _sum_up(run: Run, caught: list[warnings.WarningMessage]) -> None:
     for kind, count in seen.items():
         if count > SHOWN_WARNINGS:
             where = f"; all are in {run.out / 'config.json'}" if run.out else ""
-            run.errors.print(f"Note: {count - SHOWN_WARNINGS} more of this kind ({kind}){where}", style="yellow")
+            run.errors.print(
+                f"Note: {count - SHOWN_WARNINGS} more of this kind ({kind}){where}", style="yellow"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -12,11 +12,10 @@ from speechinterp.corpora.utterance import Corpus, Utterance
 __all__ = ["read_demo"]
 
 N_VOICES, N_SENTENCES, N_WORDS = 8, 6, 6
-LEXICON = (
-    ("s", "a"), ("m", "i"), ("n", "o"), ("sh", "u"), ("f", "e"), ("s", "u", "n"), ("m", "o", "sh"), ("n", "a", "m", "i"),
-    ("sh", "e", "f", "a"), ("f", "i", "s", "o"), ("m", "a", "n", "u"), ("n", "e", "s"), ("s", "i", "m"), ("sh", "o", "n", "e"),
-    ("f", "u", "m"), ("m", "e", "f", "i"),
-)  # fmt: skip
+WORDS = (
+    "s-a m-i n-o sh-u f-e s-u-n m-o-sh n-a-m-i sh-e-f-a f-i-s-o m-a-n-u n-e-s s-i-m sh-o-n-e f-u-m m-e-f-i"
+)
+LEXICON = tuple(tuple(word.split("-")) for word in WORDS.split())
 
 
 def read_demo() -> Corpus:
@@ -29,6 +28,7 @@ def read_demo() -> Corpus:
     return Corpus("demo", {f"voice{v}/sentence{s}": partial(_utterance, v, s) for v, s in pairs})
 
 
+@lru_cache(maxsize=N_VOICES * N_SENTENCES)
 def _utterance(number: int, sentence: int) -> Utterance:
     random = np.random.default_rng(number)
     voice = Voice(

@@ -26,6 +26,7 @@ SETTINGS = (
     "model", "class", "weights_sha256", "revision", "dtype", "norm", "corpus", "n_utterances", "unit", "pool", "rule",
     "state", "grid", "versions",
 )  # fmt: skip
+LENGTHY = ("representations", "regularisers")
 
 
 def write_probe_report(
@@ -67,14 +68,27 @@ def write_probe_report(
         Heading("How to read it"),
         Paragraph(READING),
         Heading("Scores"),
-        Table(_wide(scores), "Accuracy; for layers of a model and for controls. The whole table is in scores.csv."),
+        Table(
+            _wide(scores),
+            "Accuracy; for layers of a model and for controls. The whole table is in scores.csv.",
+        ),
         Heading("How it was made"),
-        Record({key: record[key] for key in SETTINGS if record.get(key) not in (None, "")}),
-        Record({key: scores.attrs[key] for key in scores.attrs if key not in ("representations", "regularisers")}),
+        Record({key: _flat(record[key]) for key in SETTINGS if record.get(key) not in (None, "")}),
+        Record(
+            {
+                key: _flat(scores.attrs[key])
+                for key in scores.attrs
+                if key not in LENGTHY and scores.attrs[key]
+            }
+        ),
     ]
     if notes:
         sections += [Heading("Notes"), Paragraph("\n".join(notes))]
     return write_report(path, title, sections)
+
+
+def _flat(value: object) -> object:
+    return ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
 
 
 def _answer(scores: pd.DataFrame, unit: str) -> str:
