@@ -9,9 +9,9 @@ The probe minimises scikit-learn's objective, with intercepts :math:`b` left out
 
 Speech features are strongly correlated, which makes this problem badly conditioned. Two exact changes of
 variables remove most of that: the features are rotated to their principal axes (the penalty does not notice a
-rotation), and the weight of class :math:`k` on axis :math:`j` is scaled by the curvature at the starting point,
+rotation), and the weight of class :math:`k` on axis :math:`j` is scaled by the curvature,
 :math:`C \lambda_j \overline{p_k (1 - p_k)} + 1`, with :math:`\lambda_j` the eigenvalue of the axis and the bar a
-mean over units.
+mean over units. The curvature is taken where a round of steps starts; the last round finds nothing to do.
 
 References
 ----------
@@ -35,7 +35,9 @@ from speechinterp.probing.folds import Integers
 __all__ = ["Logistic"]
 
 MEMORY = 10
-MAX_STEPS = 500
+MAX_ROUNDS = 10
+MAX_STEPS = 100
+"""Steps before the scaling is renewed."""
 MAX_TRIALS = 12
 SMALL = 2e9
 """Multiplications a step below which threads would wait for each other longer than they work."""
@@ -92,21 +94,30 @@ class Logistic:
         fitted = []
         for strength in strengths:
             with _threads(self._rotated.numel() * n_classes):
-                solution = self._solve(target, strength, solution, tolerance)
+                for _ in range(MAX_ROUNDS):
+                    before, solution = solution, self._round(target, strength, solution, tolerance)
+                    if solution is before:
+                        break
+                else:
+                    warnings.warn(
+                        f"Logistic regression with C={strength:g} did not reach its tolerance"
+                        f" in {MAX_ROUNDS * MAX_STEPS} steps",
+                        RuntimeWarning,
+                        stacklevel=2,
+                    )
             weights = self._axes @ solution[:, :-1].T
             fitted.append((weights.cpu().numpy(), solution[:, -1].cpu().numpy()))
         return fitted
 
-    def _solve(
-        self,
-        target: torch.Tensor,
-        strength: float,
-        start: torch.Tensor,
-        tolerance: float,
+    def _round(
+        self, target: torch.Tensor, strength: float, start: torch.Tensor, tolerance: float
     ) -> torch.Tensor:
-        """Minimise from `start`: weights, then the intercept, of each class [shape=(classes, axes + 1)]."""
+        """Improve on `start`, scaled by the curvature there; return `start` itself if it is good enough.
+
+        A row holds the weights and the intercept of a class [shape=(classes, axes + 1)].
+        """
         features, every = self._rotated, torch.arange(len(target), device=target.device)
-        point = start.clone()
+        point = start
         logits = features @ point.float().T
         loss, residual = _loss(logits, target, every)
         chance = residual.clone()
@@ -161,11 +172,6 @@ class Logistic:
             if (bend := _dot(change, turn)) > 0:
                 history.append((change, turn, bend))
             point, logits, value, gradient = new_point, moved, new_value, new_gradient
-        warnings.warn(
-            f"Logistic regression with C={strength:g} did not reach its tolerance in {MAX_STEPS} steps",
-            RuntimeWarning,
-            stacklevel=2,
-        )
         return point
 
 
