@@ -110,8 +110,8 @@ def load_encoder(name: str, device: str, dtype: str, init_seed: int | None = Non
 
     if name in ACOUSTIC and init_seed is not None:
         raise typer.BadParameter(f"{name} has no weights that could be random", param_hint="--random-init")
-    if name == "mfcc" or name == "logmel":  # noqa: PLR1714 - so that type checkers follow
-        return AcousticFeatures(name)
+    if name in ACOUSTIC:
+        return AcousticFeatures("mfcc" if name == "mfcc" else "logmel")
     model = load_model(name, device=device, dtype=dtype)
     return model if init_seed is None else model.random_twin(init_seed)
 

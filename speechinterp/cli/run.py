@@ -117,9 +117,10 @@ def running(command: str, out: Path | None = None, **settings: Any) -> Iterator[
     except OSError as error:
         run.errors.print("OSError:", style="bold red", end=" ")
         run.errors.print(
-            f"{error.filename or out} cannot be read or written: {error.strerror or error}. Expected: a "
-            "folder that can be written, with room. Likely cause: a read-only folder, a file in the place of a folder, or a full "
-            "disk. Fix: give another folder (--out), or make room and run the same command again.",
+            f"{error.filename or out} cannot be read or written: {error.strerror or error}. "
+            "Expected: a folder that can be written, with room. "
+            "Likely cause: a read-only folder, a file in the place of a folder, or a full disk. "
+            "Fix: give another folder (--out), or make room and run the same command again.",
             markup=False,
         )
         raise typer.Exit(1) from error

@@ -24,7 +24,7 @@ READING = (
 )
 SETTINGS = (
     "model", "class", "weights_sha256", "revision", "dtype", "norm", "corpus", "n_utterances", "unit", "pool", "rule",
-    "state", "grid", "versions",
+    "state", "grid", "deviation", "versions",
 )  # fmt: skip
 LENGTHY = ("representations", "regularisers")
 
@@ -75,11 +75,7 @@ def write_probe_report(
         Heading("How it was made"),
         Record({key: _flat(record[key]) for key in SETTINGS if record.get(key) not in (None, "")}),
         Record(
-            {
-                key: _flat(scores.attrs[key])
-                for key in scores.attrs
-                if key not in LENGTHY and scores.attrs[key]
-            }
+            {str(key): _flat(value) for key, value in scores.attrs.items() if key not in LENGTHY and value}
         ),
     ]
     if notes:
