@@ -14,7 +14,8 @@ from speechinterp.models.taps import Block, Site, Stack
 
 __all__ = ["Family", "Inputs"]
 
-BATCH_SECONDS = 32.0
+BATCH_SECONDS = {"cpu": 4.0, "cuda": 32.0}
+"""Seconds of sound to run at once: a processor is fastest with one sentence, or a few clips of a word."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Family(ABC):
 
     def batch_limit(self, seconds: float) -> int:
         """Return how many utterances to run at once if the longest has this many seconds."""
-        return max(1, int(BATCH_SECONDS // max(seconds, 0.1)))
+        device = next(self.module.parameters()).device.type
+        return max(1, int(BATCH_SECONDS.get(device, 4.0) // max(seconds, 0.1)))
 
     def settings(self) -> dict[str, Any]:
         """Return how the input is prepared, for the record of a result."""

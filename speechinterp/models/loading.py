@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def load_model(
     if str(name).startswith("demo/"):
         model = _demo(str(name))
         model.module.to(device=target, dtype=number)
+        model.reload = partial(load_model, name, device=str(target))
         return model
     source = str(name)
     local = Path(source).is_dir() or not _hub_answers()
@@ -101,6 +103,7 @@ def load_model(
     module, checkpoint = _load_module(source, config, number, options)
     model = SpeechModel(module.to(target), _short_name(source), _preprocessor(source, options), revision)
     model.checkpoint = checkpoint
+    model.reload = partial(load_model, name, device=str(target), revision=revision)
     difference = positional_difference(module, checkpoint)
     if difference:
         raise ModelError(

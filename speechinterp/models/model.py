@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,6 +64,7 @@ class SpeechModel:
         self.baseline: str = "none"
         self.seed: int | None = None
         self.checkpoint: tuple[Path, ...] = ()
+        self.reload: Callable[[], SpeechModel] | None = None
         self._recordings: list[Recording] = []
 
     @property
@@ -318,14 +320,32 @@ class SpeechModel:
 
     def random_twin(self, seed: int = 0) -> SpeechModel:
         """Return a model of the same architecture with freshly initialised weights, the control for training."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = type(self.module)(copy.deepcopy(self.module.config))
-        twin = SpeechModel(
-            module.to(device=self.device, dtype=self.dtype).eval(), self.id, self.preprocessor, self.revision
-        )
-        twin.baseline, twin.seed = "random-init", seed
-        return twin
+        kind, config, device = type(self.module), copy.deepcopy(self.module.config), self.device
+        names = (self.id, self.preprocessor, self.revision)
+
+        def build(dtype: torch.dtype) -> SpeechModel:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                module = kind(copy.deepcopy(config))
+            twin = SpeechModel(module.to(device=device, dtype=dtype).eval(), *names)
+            twin.baseline, twin.seed = "random-init", seed
+            twin.reload = partial(build, torch.float32)
+            return twin
+
+        return build(self.dtype)
+
+    def exact(self) -> SpeechModel:
+        """Return the model in float32, to measure by how much a coarser number format is off.
+
+        It is made again from where it came from, since weights that were rounded stay so; a module that was
+        passed in by hand is converted. A model that is float32 or finer is returned as it is.
+        """
+        if self.dtype in (torch.float32, torch.float64):
+            return self
+        if self.reload is not None:
+            return self.reload()
+        module = copy.deepcopy(self.module).float()
+        return SpeechModel(module, self.id, self.preprocessor, self.revision)
 
     def describe(self) -> dict[str, Any]:
         """Return what a result must record of the model."""
