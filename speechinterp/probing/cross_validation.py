@@ -80,8 +80,9 @@ def cross_validate(
         labels = study.labels[train]
         inner = held_out([ids[train] for ids in study.nested], INNER_FOLDS, study.seed)
         guess, strengths = _fitter(features[train[~inner]], features[train[inner]], study.solver)
-        right = [np.mean(found == labels[inner]) for found in guess(labels[~inner], strengths)]
-        chosen.append(strengths[int(np.argmax(right))])
+        right = np.array([np.sum(found == labels[inner]) for found in guess(labels[~inner], strengths)])
+        best = np.flatnonzero(right == right.max())
+        chosen.append(strengths[best[(len(best) - 1) // 2]])
         guess, _ = _fitter(features[train], features[test], study.solver)
         guesses[test] = guess(labels, chosen[-1:])[0]
         if with_control:

@@ -81,7 +81,7 @@ def usable(labels: pd.Series, groups: Integers) -> tuple[npt.NDArray[np.bool_], 
         Which units can be trained and tested on [shape=(units,)], and the labels that one group alone has.
     """
     named = labels.notna().to_numpy()
-    texts = labels.astype(str).to_numpy(dtype=str)
+    texts = np.array([str(label) for label in labels], dtype=str)
     rare = rare_labels(texts[named], groups[named])
     keep = named & ~np.isin(texts, rare)
     left_out = int(np.sum(~keep))
