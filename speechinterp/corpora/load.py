@@ -77,8 +77,10 @@ def load_corpus(spec: str, **options: object) -> Corpus:
         raise CorpusError(
             f"corpus {spec!r} has no path", expected=f"{name}:path", fix=f"for example {name}:/data"
         )
-    given = {**_parsed(query, spec), **options}
-    return READERS[name](Path(path).expanduser(), **_converted(name, given))
+    settings = _converted(name, {**_parsed(query, spec), **options})
+    corpus = READERS[name](Path(path).expanduser(), **settings)
+    corpus.options.update(settings)
+    return corpus
 
 
 def _parsed(query: str, spec: str) -> dict[str, object]:
@@ -92,9 +94,10 @@ def _parsed(query: str, spec: str) -> dict[str, object]:
 
 
 def _converted(name: str, given: dict[str, object]) -> dict[str, Any]:
-    """Return the options as the reader's own types, so that text from the command line means the same."""
+    """Return all options as the reader's own types, so that text from the command line means the same."""
     parameters = inspect.signature(READERS[name]).parameters.values()
-    known = {each.name: str(each.annotation) for each in parameters if each.kind is each.KEYWORD_ONLY}
+    settable = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
+    known = {each.name: str(each.annotation) for each in settable}
     for key in given:
         if key not in known:
             raise CorpusError(
@@ -102,7 +105,8 @@ def _converted(name: str, given: dict[str, object]) -> dict[str, Any]:
                 expected=f"one of {', '.join(known)}" if known else "no options",
                 fix="correct or remove the option",
             )
-    return {key: _as_type(key, value, known[key]) for key, value in given.items()}
+    defaults = {each.name: each.default for each in settable}
+    return {**defaults, **{key: _as_type(key, value, known[key]) for key, value in given.items()}}
 
 
 def _as_type(key: str, value: object, kind: str) -> object:

@@ -108,14 +108,22 @@ class Corpus:
         What the corpus is called in results, for example ``"timit"``.
     sources
         For every id a function without arguments that reads the utterance.
+    options
+        Of the reader, such as the set of labels; results record them.
     """
 
-    def __init__(self, name: str, sources: Mapping[str, Callable[[], Utterance]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        sources: Mapping[str, Callable[[], Utterance]],
+        options: Mapping[str, object] | None = None,
+    ) -> None:
         if not sources:
             raise CorpusError(
                 f"corpus {name!r} holds no utterance", expected="at least one", fix="check its path"
             )
         self.name = name
+        self.options = dict(options or {})
         self._sources = {checked_id(id_): sources[id_] for id_ in sorted(sources)}
 
     @classmethod
@@ -169,7 +177,7 @@ class Corpus:
 
     def subset(self, ids: list[str]) -> Corpus:
         """Return the corpus of these ids only."""
-        return Corpus(self.name, {id_: self._sources[id_] for id_ in ids})
+        return Corpus(self.name, {id_: self._sources[id_] for id_ in ids}, self.options)
 
     def __repr__(self) -> str:
         return f"Corpus({self.name!r}, {len(self)} utterances)"

@@ -81,6 +81,10 @@ class AcousticFeatures:
             features.append(torch.from_numpy(table)[None])
         return features
 
+    def exact(self) -> AcousticFeatures:
+        """Return this object: the features are float32."""
+        return self
+
     def describe(self) -> dict[str, Any]:
         """Return what a result must record of the features."""
         return {"model": self.kind, "baseline": self.kind, "grid": self.grid.describe()}

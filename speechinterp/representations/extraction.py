@@ -3,63 +3,32 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, get_args
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
-from torch import Tensor
 
 import speechinterp
 from speechinterp.corpora import Corpus
-from speechinterp.errors import AnnotationError, AudioError, SpeechInterpError, StoreError
-from speechinterp.frames import FrameGrid, FrameRule
-from speechinterp.models.model import Heard
-from speechinterp.representations.plan import Planned, batches, fingerprint, plan_shards
-from speechinterp.representations.pooling import Pool, pool_units
-from speechinterp.representations.store import UNIT_COLUMNS, Representations, Store
-from speechinterp.segments import Segment
+from speechinterp.errors import AnnotationError, FrameError, StoreError
+from speechinterp.frames import RULES, FrameRule
+from speechinterp.representations.encoder import Encoder, deviation
+from speechinterp.representations.plan import cut_into_shards
+from speechinterp.representations.pooling import POOLS, Pool
+from speechinterp.representations.shards import ShardWriter
+from speechinterp.representations.store import Representations, Store, study_hash
+from speechinterp.representations.study import Left, OnBad, Study
 
 __all__ = ["Encoder", "extract"]
 
-Wave = npt.NDArray[np.float32]
-
-
-class Encoder(Protocol):
-    """What extraction needs: a :class:`~speechinterp.SpeechModel`, or acoustic features in its place."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the input, in Hz."""
-
-    @property
-    def n_states(self) -> int:
-        """Number of layers of :meth:`states`."""
-
-    @property
-    def width(self) -> int:
-        """Dimensions of a frame."""
-
-    def frames(self, heard: Heard | int) -> FrameGrid:
-        """Return the frames of a sound or of a number of samples."""
-
-    def states(self, heard: Sequence[Heard]) -> list[Tensor]:
-        """Return the states of each sound [shape=(layers, frames, dimensions)]."""
-
-    def check_sound(self, name: str, samples: Wave) -> None:
-        """Raise AudioError if a sound cannot be taken."""
-
-    def batch_limit(self, seconds: float) -> int:
-        """Return how many sounds to run at once if the longest has this many seconds."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what a result must record."""
+MEASURED = 4
+"""Utterances on which the deviation of a coarse number format is measured: the first ones."""
 
 
 def extract(
@@ -70,7 +39,7 @@ def extract(
     out: str | Path | None = None,
     *,
     rule: FrameRule = "centre",
-    on_bad: Literal["raise", "skip"] = "raise",
+    on_bad: OnBad = "raise",
     shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
 ) -> Representations:
@@ -94,6 +63,7 @@ def extract(
         Which frames belong to a unit: ``centre``, ``overlap``, ``inside`` or ``majority``.
     on_bad
         What to do with an utterance that cannot be read or used: ``raise``, or ``skip`` and record why.
+        With ``raise``, utterances that an earlier run skipped are tried again.
     shard
         (i, n): make only every n-th shard, starting at the i-th, counted from 0, to share the work.
     progress
@@ -113,162 +83,100 @@ def extract(
 
     Notes
     -----
-    The plan (which utterances share a shard and a batch) depends on the corpus and the model only, so a run
-    that was killed and repeated gives the same store as one that was not.
+    Which utterances share a shard depends on their ids only, and what is written on nothing but the corpus,
+    the model and the settings, so a run that was killed and repeated gives the same files as one that was not.
+
+    A model in another number format than float32 is compared with itself in float32 on the first utterances;
+    the result is in ``meta["deviation"]``.
     """
+    _check(unit, pool, rule, on_bad, shard)
+    part, n_parts = shard
+    keeper = _TemporaryFolder() if out is None else None
+    store = Store(keeper.path if keeper else Path(str(out)).absolute())
+    study = Study(model, corpus, unit, pool, rule, on_bad)
+    shards = cut_into_shards(corpus.ids)
+    identity = study.identity(len(shards))
+    if not store.holds(identity):
+        store.begin(identity, _begun(study))
+        store.holds(identity)
+    mine = range(part, len(shards), n_parts)
+    there = store.records(mine)
+    done, total = 0, sum(len(shards[number]) for number in mine)
+    for number in mine:
+        ids = shards[number]
+        if number not in there or (on_bad == "raise" and there[number]["utterances"] < len(ids)):
+            record = {"study": study_hash(identity), "versions": _versions()}
+            with store.writing(store.shard_path(number)) as draft:
+                writer = ShardWriter(draft, model.n_states, model.width)
+                try:
+                    for finished in study.make_shard(writer, ids, record):
+                        if progress:
+                            progress(done + finished, total)
+                finally:
+                    writer.close()
+        done += len(ids)
+        if progress:
+            progress(done, total)
+    store.finish()
+    representations = store.open(mine if n_parts > 1 else None, keeper)
+    if n_parts == 1 and not len(representations):
+        raise _nothing(study, store)
+    return representations
+
+
+def _check(unit: str, pool: str, rule: str, on_bad: str, shard: tuple[int, int]) -> None:
+    """Refuse wrong arguments before anything is written."""
+    for name, value, known in (
+        ("pool", pool, POOLS),
+        ("rule", rule, RULES),
+        ("on_bad", on_bad, get_args(OnBad)),
+    ):
+        if value not in known:
+            error = StoreError if name == "on_bad" else FrameError
+            raise error(
+                f"{name} {value!r}", expected=f"one of {', '.join(known)}", fix=f"{name}={known[0]!r}"
+            )
     if pool == "slice" and unit == "frames":
         raise StoreError("pool 'slice' with unit 'frames'", expected="a tier as unit", fix="unit='phones'")
     part, n_parts = shard
     if not 0 <= part < n_parts:
         raise StoreError(f"shard {part}/{n_parts}", expected="0 <= i < n", fix="--shard 0/4 ... --shard 3/4")
-    keeper = tempfile.TemporaryDirectory(prefix="speechinterp-") if out is None else None
-    store = Store(Path(keeper.name if keeper else str(out)))
-    study = _Study(model, corpus, unit, pool, rule, on_bad)
-    plan = plan_shards(corpus)
-    store.begin(study.identity(plan), _versions())
-    mine = range(part, len(plan), n_parts)
-    done, total = 0, sum(len(plan[number]) for number in mine)
-    for number in mine:
-        if not store.has_shard(number):
-            for finished in study.make_shard(store, number, plan[number]):
-                if progress:
-                    progress(done + finished, total)
-        done += len(plan[number])
-        if progress:
-            progress(done, total)
-    representations = store.open(mine if n_parts > 1 else None, keeper)
-    if n_parts == 1 and not len(representations):
-        raise AnnotationError(
-            f"corpus {corpus.name!r} gave no {unit!r}; {len(store.skipped())} of {len(corpus)} utterances left out",
-            expected="labelled segments in that tier",
-            cause="an empty tier, or utterances that could not be used",
-            fix="choose another unit (--unit), or run with on_bad='raise' to see the first reason",
-        )
-    return representations
 
 
-@dataclass(frozen=True)
-class _Study:
-    encoder: Encoder
-    corpus: Corpus
-    unit: str
-    pool: Pool
-    rule: FrameRule
-    on_bad: Literal["raise", "skip"]
-
-    def identity(self, plan: list[list[Planned]]) -> dict[str, Any]:
-        """Return everything that two runs must share to write into one store."""
-        return {
-            **self.encoder.describe(),
-            "state": "raw",
-            "corpus": self.corpus.name,
-            "corpus_sha256": fingerprint(plan),
-            "n_utterances": len(self.corpus),
-            "unit": self.unit,
-            "pool": self.pool,
-            "rule": self.rule,
-            "n_layers": self.encoder.n_states,
-            "n_shards": len(plan),
-        }
-
-    def make_shard(self, store: Store, number: int, planned: list[Planned]) -> Iterator[int]:
-        """Make one shard and write it; yield how many of its utterances are done."""
-        made: dict[str, tuple[pd.DataFrame, Tensor]] = {}
-        skipped: dict[str, list[dict[str, Any]]] = {}
-        done = 0
-        for batch in batches(planned, self.encoder.batch_limit):
-            read: dict[str, tuple[str, Wave, list[Segment]]] = {}
-            for entry in batch:
-                try:
-                    read[entry.id] = self.read(entry.id)
-                except SpeechInterpError as error:
-                    skipped[entry.id] = [self.excuse(entry.id, error)]
-            if self.pool == "slice":
-                for id_, (speaker, wave, units) in read.items():
-                    made[id_], skipped[id_] = self.encode_slices(id_, speaker, wave, units)
-            elif read:
-                made |= self.encode(read)
-            done += len(batch)
-            yield done
-        rows = [made[entry.id] for entry in planned if entry.id in made]
-        empty = (
-            pd.DataFrame(columns=list(UNIT_COLUMNS)),
-            torch.zeros(self.encoder.n_states, 0, self.encoder.width),
-        )
-        tables = pd.concat([table for table, _ in rows] or [empty[0]], ignore_index=True)
-        vectors = torch.cat([vector for _, vector in rows] or [empty[1]], dim=1).numpy()
-        reasons = [reason for entry in planned for reason in skipped.get(entry.id, [])]
-        store.write_shard(number, tables, vectors, reasons)
-
-    def read(self, id_: str) -> tuple[str, Wave, list[Segment]]:
-        """Return speaker, sound and units of an utterance."""
-        utterance = self.corpus[id_]
-        wave = utterance.waveform(self.encoder.sample_rate)
-        self.encoder.check_sound(f"utterance {id_!r}", wave)
-        if self.unit == "utterance":
-            label = utterance.transcript or id_
-            units = [Segment(0.0, len(wave) / self.encoder.sample_rate, label)]
-        elif self.unit == "frames":
-            units = [Segment(0.0, len(wave) / self.encoder.sample_rate, "")]
-        else:
-            units = [segment for segment in utterance.tier(self.unit) if segment.label]
-        return utterance.speaker or "", wave, units
-
-    def excuse(self, id_: str, error: SpeechInterpError) -> dict[str, Any]:
-        """Return the record of an utterance that is left out, or raise if that was not asked for."""
-        if self.on_bad == "skip":
-            return {"utterance": id_, "error": type(error).__name__, "reason": str(error)}
-        if id_ in error.found:
-            raise error
-        found = f"utterance {id_!r}: {error.found}"
-        raise type(error)(found, expected=error.expected, cause=error.cause, fix=error.fix) from error
-
-    def encode(
-        self, read: dict[str, tuple[str, Wave, list[Segment]]]
-    ) -> dict[str, tuple[pd.DataFrame, Tensor]]:
-        """Run one batch and pool its units."""
-        states = self.encoder.states([wave for _, wave, _ in read.values()])
-        made = {}
-        pool: Pool = "all" if self.unit == "frames" else self.pool
-        for (id_, (speaker, wave, units)), state in zip(read.items(), states, strict=True):
-            grid = self.encoder.frames(len(wave))
-            vectors, rows = pool_units(state.cpu(), grid, units, pool, self.rule)
-            made[id_] = (self.table(id_, speaker, rows), vectors)
-        return made
-
-    def encode_slices(
-        self, id_: str, speaker: str, wave: Wave, units: list[Segment]
-    ) -> tuple[tuple[pd.DataFrame, Tensor], list[dict[str, Any]]]:
-        """Encode every unit of an utterance alone; units too short to be encoded are left out and recorded."""
-        rate = self.encoder.sample_rate
-        vectors, rows, skipped = [], [], []
-        for position, unit in enumerate(units):
-            piece = wave[round(unit.start * rate) : round(unit.end * rate)]
-            try:
-                self.encoder.check_sound(f"utterance {id_!r}, {unit.label!r} at {unit.start:.3f} s", piece)
-            except AudioError as error:
-                skipped.append({"utterance": id_, "error": "AudioError", "reason": str(error)})
-                continue
-            state = self.encoder.states([piece])[0]
-            vectors.append(state.mean(1).cpu())
-            middle = (unit.start + unit.end) / 2
-            rows.append((position, unit.start, unit.end, unit.label, state.shape[1], middle))
-        table = pd.DataFrame(rows, columns=["unit", "start", "end", "label", "frames", "time"])
-        none = torch.zeros(self.encoder.n_states, 0, self.encoder.width)
-        return (self.table(id_, speaker, table), torch.stack(vectors, dim=1) if vectors else none), skipped
-
-    def table(self, id_: str, speaker: str, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns that describe units in the store."""
-        return rows.assign(utterance=id_, speaker=speaker, tier=self.unit)[list(UNIT_COLUMNS)]
-
-
-def _versions() -> dict[str, Any]:
+def _begun(study: Study) -> dict[str, Any]:
+    """Return what a manifest says besides the identity of its study when that begins."""
+    first = islice(study.pieces(study.corpus.ids, Left()), MEASURED)
+    difference = deviation(study.encoder, (piece.wave for piece in first))
     return {
-        "format": 1,
-        "versions": {
-            "speechinterp": speechinterp.__version__,
-            "torch": torch.__version__,
-            "transformers": version("transformers"),
-            "python": platform.python_version(),
-        },
+        **({"deviation": difference} if difference else {}),
+        "versions": _versions(),
+        "complete": False,
     }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "speechinterp": speechinterp.__version__,
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "python": platform.python_version(),
+    }
+
+
+def _nothing(study: Study, store: Store) -> AnnotationError:
+    skipped = store.skipped()
+    first = f"; the first: {skipped[0]['reason']}" if skipped else ""
+    return AnnotationError(
+        f"corpus {study.corpus.name!r} gave no {study.unit!r}; {len(skipped)} left out{first}",
+        expected="labelled segments in that tier",
+        cause="an empty tier, or utterances that could not be used",
+        fix="choose another unit (--unit), or repair what was left out",
+    )
+
+
+class _TemporaryFolder:
+    """A folder that is removed when this object is gone."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="speechinterp-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)

@@ -1,66 +1,67 @@
-"""The plan of an extraction: which utterances share a shard, and which a batch."""
+"""The plan of an extraction: which utterances share a shard, which are in memory together, and which in a batch."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from speechinterp.corpora import Corpus
-from speechinterp.errors import SpeechInterpError
+__all__ = ["batches", "chunks", "cut_into_shards"]
 
-__all__ = ["Planned", "batches", "fingerprint", "plan_shards"]
-
-SHARD_SECONDS = 240.0
-SHARD_UTTERANCES = 256
+SHARD_UTTERANCES = 32
+CHUNK_SECONDS = 120.0
 
 
-@dataclass(frozen=True)
-class Planned:
-    """An utterance in the plan: its id and its length, from the head of its file (0 if that is broken)."""
+class Lasting(Protocol):
+    """Anything with a length in time."""
 
-    id: str
-    seconds: float
+    @property
+    def seconds(self) -> float:
+        """Its length."""
 
 
-def plan_shards(corpus: Corpus) -> list[list[Planned]]:
-    """Cut a corpus, in the order of its ids, into shards of about equal length.
+Item = TypeVar("Item", bound=Lasting)
 
-    The plan depends on the corpus alone, so that a repeated or shared run makes the same shards.
+
+def cut_into_shards(ids: Sequence[str]) -> list[list[str]]:
+    """Cut a corpus, in the order of its ids, into shards.
+
+    Only the ids count, so that a repeated or shared run makes the same shards, also after a broken file
+    was repaired, and no file has to be opened for it.
     """
-    shards: list[list[Planned]] = []
+    return [list(ids[i : i + SHARD_UTTERANCES]) for i in range(0, len(ids), SHARD_UTTERANCES)]
+
+
+def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Gather items, in their order, up to two minutes of sound: what is in memory at one time."""
+    chunk: list[Item] = []
     seconds = 0.0
-    for id_ in corpus.ids:
-        try:
-            length = corpus.duration(id_)
-        except SpeechInterpError:
-            length = 0.0
-        if not shards or seconds + length > SHARD_SECONDS or len(shards[-1]) == SHARD_UTTERANCES:
-            shards.append([])
-            seconds = 0.0
-        shards[-1].append(Planned(id_, length))
-        seconds += length
-    return shards
+    for item in items:
+        if chunk and seconds + item.seconds > CHUNK_SECONDS:
+            yield chunk
+            chunk, seconds = [], 0.0
+        chunk.append(item)
+        seconds += item.seconds
+    if chunk:
+        yield chunk
 
 
-def batches(shard: Sequence[Planned], limit: Callable[[float], int]) -> Iterator[list[Planned]]:
-    """Cut a shard into batches of similar lengths, the longest first.
+def batches(chunk: Sequence[Item], limit: Callable[[float], int]) -> Iterator[list[int]]:
+    """Cut a chunk into batches of similar lengths, the longest first.
 
     Parameters
     ----------
-    shard
-        Its utterances.
+    chunk
+        Its items.
     limit
-        How many utterances a batch may hold whose longest has this many seconds.
+        How many items a batch may hold whose longest has this many seconds.
+
+    Yields
+    ------
+    list of int
+        Positions in the chunk.
     """
-    waiting = sorted(shard, key=lambda entry: (-entry.seconds, entry.id))
+    waiting = sorted(range(len(chunk)), key=lambda i: -chunk[i].seconds)
     while waiting:
-        size = max(1, limit(waiting[0].seconds))
+        size = max(1, limit(chunk[waiting[0]].seconds))
         yield waiting[:size]
         waiting = waiting[size:]
-
-
-def fingerprint(shards: Sequence[Sequence[Planned]]) -> str:
-    """Return the SHA-256 of a plan: the ids and lengths of all utterances."""
-    lines = (f"{entry.id} {entry.seconds:.6f}" for shard in shards for entry in shard)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

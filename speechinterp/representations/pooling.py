@@ -14,10 +14,11 @@ from speechinterp.errors import FrameError
 from speechinterp.frames import FrameGrid, FrameRule
 from speechinterp.segments import Segment
 
-__all__ = ["POOLS", "Pool", "pool_units"]
+__all__ = ["POOLS", "Pool", "every_frame", "pool_units", "whole_unit"]
 
 Pool = Literal["mean", "centre", "min", "max", "all", "slice"]
 POOLS: tuple[Pool, ...] = get_args(Pool)
+COLUMNS = ["unit", "start", "end", "label", "frames", "time"]
 
 
 def pool_units(
@@ -47,13 +48,26 @@ def pool_units(
         `unit` (position in `units`), `start`, `end`, `label`, `frames` (how many were pooled), `time` (mean
         of their centres, in seconds).
 
+    Raises
+    ------
+    FrameError
+        If the pooling or the rule is unknown, or the states have another number of frames than the grid.
+
     Notes
     -----
     A unit in which no frame satisfies the rule, such as the 5 ms release of a stop, takes the frame nearest
     to its middle and says so with ``frames`` = 0; with ``all`` it has no row.
     """
-    if pool not in POOLS:
-        raise FrameError(f"pool {pool!r}", expected=f"one of {', '.join(POOLS)}", fix="pool='mean'")
+    if pool not in POOLS or pool == "slice":
+        known = ", ".join(POOLS[:-1])
+        raise FrameError(f"pool {pool!r} of given states", expected=f"one of {known}", fix="pool='mean'")
+    if states.shape[1] != grid.n_frames:
+        raise FrameError(
+            f"states of {states.shape[1]} frames on a grid of {grid.n_frames}",
+            expected="as many in both",
+            cause="states and grid of two utterances, or axes in another order than layers, frames, dimensions",
+            fix="take the grid from model.frames(utterance)",
+        )
     times = grid.times
     vectors: list[Tensor] = []
     rows: list[tuple[int, float, float, str, int, float]] = []
@@ -64,18 +78,44 @@ def pool_units(
                 vectors.append(states[:, frame])
                 rows.append((position, unit.start, unit.end, unit.label, 1, float(times[frame])))
             continue
-        taken: Sequence[int] = span
-        if pool == "centre" or not span:
-            taken = [grid.nearest_frame((unit.start + unit.end) / 2)]
-        chosen = states[:, taken[0] : taken[-1] + 1]
-        vectors.append(_reduced(chosen, pool))
-        n_frames = len(taken) if span else 0
-        rows.append(
-            (position, unit.start, unit.end, unit.label, n_frames, float(np.mean(times[list(taken)])))
-        )
-    table = pd.DataFrame(rows, columns=["unit", "start", "end", "label", "frames", "time"])
-    table = table.astype({"start": float, "end": float, "label": str, "time": float})
-    return torch.stack(vectors, dim=1) if vectors else states[:, :0], table
+        nearest = grid.nearest_frame((unit.start + unit.end) / 2)
+        taken = range(nearest, nearest + 1) if pool == "centre" or not span else span
+        vectors.append(_reduced(states[:, taken.start : taken.stop], pool))
+        time = float(times[taken.start : taken.stop].mean())
+        rows.append((position, unit.start, unit.end, unit.label, len(taken) if span else 0, time))
+    return torch.stack(vectors, dim=1) if vectors else states[:, :0], _table(rows)
+
+
+def every_frame(states: Tensor, grid: FrameGrid, duration: float) -> tuple[Tensor, pd.DataFrame]:
+    """Take every frame as a unit of its own: from half a hop before its centre to half a hop after it.
+
+    Parameters
+    ----------
+    states
+        [shape=(layers, frames, dimensions)].
+    grid
+        The frames of this utterance.
+    duration
+        Of the sound in seconds; frames at its edges end there.
+
+    Returns
+    -------
+    vectors, rows
+        As :func:`pool_units` does, with empty labels.
+    """
+    half, times = grid.hop / grid.sample_rate / 2, grid.times
+    starts, ends = (np.clip(times + side, 0.0, duration).tolist() for side in (-half, half))
+    rows = [
+        (i, start, end, "", 1, time)
+        for i, (start, end, time) in enumerate(zip(starts, ends, times.tolist(), strict=True))
+    ]
+    return states, _table(rows)
+
+
+def whole_unit(states: Tensor, unit: Segment) -> tuple[Tensor, pd.DataFrame]:
+    """Average all frames of a unit that was encoded alone; `vectors` and `rows` as in :func:`pool_units`."""
+    rows = [(0, unit.start, unit.end, unit.label, states.shape[1], (unit.start + unit.end) / 2)]
+    return states.mean(1, keepdim=True), _table(rows)
 
 
 def _reduced(chosen: Tensor, pool: Pool) -> Tensor:
@@ -84,3 +124,8 @@ def _reduced(chosen: Tensor, pool: Pool) -> Tensor:
     if pool == "max":
         return chosen.amax(1)
     return chosen.mean(1)
+
+
+def _table(rows: Sequence[tuple[int, float, float, str, int, float]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"start": float, "end": float, "label": object, "frames": int, "time": float})

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import StoreError, shortlist
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from speechinterp.representations.shards import read_layer, read_record, read_units
 
 __all__ = ["Representations", "Store"]
 
-UNIT_COLUMNS = ("utterance", "speaker", "tier", "label", "start", "end", "frames", "time")
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Representations:
     units
         One row a unit: utterance, speaker, tier, label, start and end in seconds, the number of frames
         pooled (0: none satisfied the rule and the nearest one was taken), and their mean time in seconds.
+        The speaker is missing (None or NaN) where the corpus does not name one.
     read_layer
         Gives the vectors of one layer [shape=(units, dimensions)]; read when asked for.
     layers
         The layers there are.
     meta
-        What made them: model, weights hash, corpus, unit, pooling, frame rule, versions.
+        What made them: model, weights hash, corpus, unit, pooling, frame rule, versions, totals.
     keeper
         Whatever must live as long as the vectors can be read, such as a temporary folder.
     """
@@ -87,10 +89,14 @@ class Representations:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of representations: `manifest.json` and `shards/NNNNN.parquet`.
+    """A folder of representations: `manifest.json`, `shards/NNNNN.parquet` and perhaps `skipped.jsonl`.
 
-    A shard is written under another name and moved into place when it is whole, so a shard that exists is
-    finished and a killed run loses at most the one it was at.
+    Notes
+    -----
+    Every file is written under another name and moved into place when it is whole, so a shard that exists is
+    finished, and a killed run loses at most the one it was at. A shard carries the hash of its study and the
+    list of what it left out; totals and `skipped.jsonl` are made of these by whoever finds all shards there,
+    so that it does not matter how often a run was stopped, or by how many processes it was shared.
     """
 
     folder: Path
@@ -100,13 +106,14 @@ class Store:
         """Where the manifest is."""
         return self.folder / "manifest.json"
 
+    @property
+    def skipped_path(self) -> Path:
+        """Where a finished store lists what was left out, if anything was."""
+        return self.folder / "skipped.jsonl"
+
     def shard_path(self, number: int) -> Path:
         """Where a shard is."""
         return self.folder / "shards" / f"{number:05d}.parquet"
-
-    def skipped_path(self, number: int) -> Path:
-        """Where the utterances that a shard had to leave out are listed, with the reason."""
-        return self.folder / "shards" / f"{number:05d}.skipped.jsonl"
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest.
@@ -114,65 +121,118 @@ class Store:
         Raises
         ------
         StoreError
-            If there is none or it is not JSON.
+            If there is none, or it is broken.
         """
         try:
-            return json.loads(self.manifest_path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+            manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+            found = f"of format {manifest['format']}"
+            if manifest["format"] == FORMAT and {"n_shards", "n_layers", "width"} <= set(
+                manifest["identity"]
+            ):
+                return dict(manifest)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise StoreError(
                 f"folder {self.folder} has no manifest.json",
                 expected="a store made by extract",
+                cause="the path of another folder, or of one shard",
                 fix="give the folder that extract wrote (--out)",
             ) from error
-        except (ValueError, OSError) as error:
-            raise StoreError(
-                f"{self.manifest_path} cannot be read: {error}",
-                expected="JSON",
-                fix="extract into a new folder",
-            ) from error
+        except (ValueError, TypeError, KeyError, OSError) as error:
+            found = f"not readable ({type(error).__name__}: {error})"
+        raise StoreError(
+            f"{self.manifest_path} is {found}",
+            expected=f"the manifest of a store, format {FORMAT}",
+            cause="a file that was damaged or edited, or a store made by another version of this package",
+            fix="remove this file and run the same extract command again: shards that belong to it are kept",
+        )
 
-    def begin(self, identity: Mapping[str, Any], record: Mapping[str, Any]) -> None:
-        """Start a store, or go on with one that the same study began.
+    def holds(self, identity: Mapping[str, Any]) -> bool:
+        """Return whether this study has begun here.
 
         Raises
         ------
         StoreError
-            If the folder cannot be written, or belongs to another model, corpus or setting.
+            If the folder holds finished work of another model, corpus or setting.
         """
-        if self.manifest_path.exists():
-            found = self.manifest()["identity"]
-            wanted = json.loads(json.dumps(identity))
-            differing = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
-            if differing:
-                listed = "; ".join(
-                    f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now" for key in differing
-                )
-                raise StoreError(
-                    f"{self.folder} holds representations of another study ({listed})",
-                    expected="the same model, corpus and settings, to go on where it stopped",
-                    fix="give another folder (--out), or remove this one",
-                )
-            return
-        self.write(self.manifest_path, json.dumps({"identity": identity, **record}, indent=2).encode())
+        if not self.manifest_path.exists():
+            return False
+        found, wanted = self.manifest()["identity"], json.loads(json.dumps(identity))
+        differing = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+        if differing and any(self.folder.glob("shards/*.parquet")):
+            listed = "; ".join(
+                f"{key}: {_brief(found.get(key))} there, {_brief(wanted.get(key))} now" for key in differing
+            )
+            raise StoreError(
+                f"{self.folder} holds representations of another study ({listed})",
+                expected="the same model, corpus and settings, to go on where it stopped",
+                cause="a folder that was used before, or a setting that was changed",
+                fix="give another folder (--out), or remove this one",
+            )
+        return not differing
 
-    def write(self, path: Path, content: bytes | Callable[[Path], None]) -> None:
-        """Write a file whole or not at all.
+    def begin(self, identity: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Write the manifest of a study that begins."""
+        self._write_text(self.manifest_path, _text({"format": FORMAT, "identity": identity, **record}))
+
+    def finish(self) -> None:
+        """If all shards are there, write the totals and the list of what was left out, and clear leftovers."""
+        manifest = self.manifest()
+        there = list(self.records().values())
+        if len(there) < manifest["identity"]["n_shards"]:
+            return
+        skipped = [entry for record in there for entry in record["skipped"]]
+        lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in skipped)
+        if skipped:
+            self._write_text(self.skipped_path, lines)
+        elif self.skipped_path.exists():
+            self.skipped_path.unlink()
+        totals = {
+            key: sum(record[key] for record in there)
+            for key in ("utterances", "units", "units_without_frames")
+        }
+        versions = {
+            name: ", ".join(sorted({record["versions"][name] for record in there}))
+            for name in there[0]["versions"]
+        }
+        complete = {"versions": versions, "complete": True, **totals, "skipped": len(skipped)}
+        self._write_text(self.manifest_path, _text(manifest | complete))
+        for draft in [*self.folder.glob(".*.draft"), *self.folder.glob("shards/.*.draft")]:
+            with suppress(OSError):
+                draft.unlink()
+
+    def records(self, numbers: Sequence[int] | None = None) -> dict[int, dict[str, Any]]:
+        """Return the records of the shards of this study that are there and whole, among all or some."""
+        identity = self.manifest()["identity"]
+        study, records = study_hash(identity), {}
+        for number in range(identity["n_shards"]) if numbers is None else numbers:
+            record = read_record(self.shard_path(number))
+            if record is not None and record.get("study") == study:
+                records[number] = record
+        return records
+
+    def skipped(self) -> list[dict[str, Any]]:
+        """Return what was left out so far, with the reasons."""
+        return [entry for record in self.records().values() for entry in record["skipped"]]
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[Path]:
+        """Give another path to write to; it takes the place of `path` when the block ends well.
 
         Raises
         ------
         StoreError
             If the folder is read-only or the disk is full; what was finished stays.
         """
-        draft = path.with_name(f".{path.name}.draft")
+        draft = path.with_name(f".{path.name}.{uuid4().hex}.draft")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if callable(content):
-                content(draft)
-            else:
-                draft.write_bytes(content)
-            draft.replace(path)
+            yield draft
+            try:
+                draft.replace(path)
+            except FileNotFoundError:  # another process wrote the same file and cleared up
+                if not path.exists():
+                    raise
         except OSError as error:
-            draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
             raise StoreError(
                 f"{path} cannot be written: {error.strerror or error}",
                 expected="a folder that can be written, with room for the store",
@@ -180,51 +240,22 @@ class Store:
                 fix="give another folder (--out), or make room and run the same command again; "
                 "the shards that are finished stay",
             ) from error
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
-    def write_shard(
-        self,
-        number: int,
-        units: pd.DataFrame,
-        layers: npt.NDArray[np.float32],
-        skipped: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Write a shard [layers: shape=(layers, units, dimensions)] and the list of what it left out."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _write_text(self, path: Path, text: str) -> None:
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            with self.writing(path) as draft:
+                draft.write_text(text, encoding="utf-8")
 
-        columns: dict[str, Any] = {
-            name: pa.array(units[name], type=_arrow_type(name)) for name in UNIT_COLUMNS
-        }
-        for layer, vectors in enumerate(layers):
-            flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-            columns[f"layer_{layer:02d}"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-        table = pa.table(columns)
-        if skipped:
-            lines = "".join(json.dumps(dict(entry), ensure_ascii=False) + "\n" for entry in skipped)
-            self.write(self.skipped_path(number), lines.encode())
-        self.write(self.shard_path(number), lambda draft: pq.write_table(table, draft, compression="none"))
-
-    def has_shard(self, number: int) -> bool:
-        """Return whether a shard is there and whole."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            pq.read_metadata(self.shard_path(number))
-        except (OSError, pa.ArrowInvalid):
-            return False
-        return True
-
-    def skipped(self) -> list[dict[str, Any]]:
-        """Return what was left out, with the reason."""
-        paths = sorted((self.folder / "shards").glob("*.skipped.jsonl"))
-        return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-
-    def open(self, numbers: range | None = None, keeper: object = None) -> Representations:
+    def open(self, numbers: Sequence[int] | None = None, keeper: object = None) -> Representations:
         """Open the finished store, or some of its shards; `keeper` lives as long as the result."""
         manifest = self.manifest()
-        numbers = range(manifest["identity"]["n_shards"]) if numbers is None else numbers
-        absent = [number for number in numbers if not self.has_shard(number)]
+        identity = manifest["identity"]
+        numbers = range(identity["n_shards"]) if numbers is None else numbers
+        records = self.records(numbers)
+        absent = [number for number in numbers if number not in records]
         if absent:
             raise StoreError(
                 f"store {self.folder} lacks {len(absent)} of its {len(numbers)} shards: {shortlist(absent)}",
@@ -232,35 +263,42 @@ class Store:
                 cause="extraction was stopped, another part of it (--shard i/n) has not run, or a file is damaged",
                 fix="run the same extract command again; it makes only what is missing",
             )
-        units = self._read(list(UNIT_COLUMNS), numbers).to_pandas()
-        units["label"] = units["label"].astype(str)
-        layers = tuple(range(manifest["identity"]["n_layers"]))
-        meta = {**manifest["identity"], **{key: manifest[key] for key in manifest if key != "identity"}}
+        paths = [self.shard_path(number) for number in numbers]
+        with self._reading():
+            units = read_units(paths)
+        n_units = len(units)
 
-        def read_layer(layer: int) -> npt.NDArray[np.float32]:
-            column = self._read([f"layer_{layer:02d}"], numbers).column(0).combine_chunks()
-            flat: npt.NDArray[np.float32] = column.values.to_numpy()
-            return flat.reshape(len(column), -1)
+        def read(layer: int) -> npt.NDArray[np.float32]:
+            with self._reading():
+                return read_layer(paths, layer, n_units, identity["width"])
 
-        return Representations(units, read_layer, layers, meta, keeper)
+        meta = {**identity, **{key: manifest[key] for key in manifest if key != "identity"}}
+        return Representations(units, read, tuple(range(identity["n_layers"])), meta, keeper)
 
-    def _read(self, columns: list[str], numbers: range) -> pa.Table:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            return pa.concat_tables([pq.read_table(self.shard_path(n), columns=columns) for n in numbers])
-        except (OSError, pa.ArrowInvalid) as error:
+            yield
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise StoreError(
                 f"a shard of {self.folder} cannot be read: {error}",
                 expected="the shards that extract wrote",
-                cause="a file was damaged or replaced",
+                cause="a file was damaged, moved or replaced",
                 fix="remove the damaged shard and run the same extract command again",
             ) from error
 
 
-def _arrow_type(column: str) -> pa.DataType:
-    import pyarrow as pa
+def study_hash(identity: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what makes a study, which every shard of it carries."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    types = {"start": pa.float64(), "end": pa.float64(), "time": pa.float64(), "frames": pa.int32()}
-    return types.get(column, pa.string())
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 40 else text[:12] + "..."
