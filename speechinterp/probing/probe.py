@@ -210,7 +210,7 @@ def _plan(
         )
     study = Study(
         labels,
-        fold=assign_folds(groups, len(np.unique(groups)) if given else n_folds, seed),
+        fold=np.unique(groups, return_inverse=True)[1] if given else assign_folds(groups, n_folds, seed),
         nested=(codes(clusters[keep]), codes(units["utterance"]), np.arange(len(units), dtype=np.int64)),
         seed=seed,
         solver=solver,

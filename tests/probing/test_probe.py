@@ -239,6 +239,29 @@ def test_two_speakers_are_left_out_in_turn(kind):
     assert accuracy(scores)[1] > 0.9
 
 
+def chosen(units, vectors, fold):
+    record = si.probe(Representations.of(units, vectors), folds=fold, probe="ridge").attrs["regularisers"]
+    return pd.DataFrame(record).query("baseline == 'none'").strength.tolist()
+
+
+def test_the_regulariser_of_a_fold_does_not_depend_on_its_test_labels(study):
+    units, labels, _ = study
+    fold = pd.factorize(units.speaker)[0] % 4
+    vectors = np.stack([planted(units, labels, (0.2,), 100, seed).layer(0) for seed in range(6)])
+    other = units.copy()
+    other.loc[fold == 0, "label"] = np.random.default_rng(0).permutation(units.label[fold == 0])
+    before, after = chosen(units, vectors, fold), chosen(other, vectors, fold)
+    assert before[0::4] == after[0::4]
+    assert before != after, "the labels were training labels in the other folds"
+
+
+def test_weak_evidence_is_regularised_more(study):
+    units, labels, _ = study
+    fold = pd.factorize(units.speaker)[0] % 4
+    weak, strong = (planted(units, labels, (size,), 200).layer(0)[None] for size in (0.1, 1.0))
+    assert min(chosen(units, weak, fold)) >= max(chosen(units, strong, fold))
+
+
 def test_progress_counts_every_layer_and_fold(study):
     calls = []
     si.probe(study[2], probe="ridge", progress=lambda done, total: calls.append((done, total)))
