@@ -26,7 +26,8 @@ FLOORS = {
     **dict.fromkeys(["align", "representations"], 2),
     **dict.fromkeys(["probing", "similarity", "lenses", "mixing", "attribution", "causal"], 3),
     **dict.fromkeys(["viz", "report"], 4),
-    **dict.fromkeys(["cli", "__main__"], 5),
+    "cli": 5,
+    "__main__": 6,
 }
 
 CHECKOUT = Path(__file__).parents[1]

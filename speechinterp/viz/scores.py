@@ -31,7 +31,7 @@ class _Style(NamedTuple):
 
 
 STYLES = {
-    "none": _Style("trained model", "#0072B2", "-", 1.8, "o"),
+    "none": _Style("model", "#0072B2", "-", 1.8, "o"),
     "random-init": _Style("random weights", "#D55E00", "-", 1.4, "s"),
     "mfcc": _Style("MFCC", "#009E73", "-", 1.1, ""),
     "logmel": _Style("log-mel", "#A2568A", "-", 1.1, ""),
@@ -91,9 +91,7 @@ def plot_scores(scores: pd.DataFrame, metric: str = "accuracy", ax: Axes | None 
     )
     ax.set_xlabel("Layer")
     ax.set_ylabel(f"{metric.replace('_', ' ').capitalize()} (%)")
-    ax.set_title(
-        f"{chosen['target'].iloc[0]} · {chosen['model'].iloc[0]}", loc="left", fontsize=10, parse_math=False
-    )
+    ax.set_title(f"{_asked(scores)} · {chosen['model'].iloc[0]}", loc="left", fontsize=10, parse_math=False)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -127,6 +125,15 @@ def save_figure(figure: Figure, path: str | Path) -> tuple[Path, Path]:
         figure.savefig(png, dpi=200, bbox_inches="tight")
         figure.savefig(pdf, bbox_inches="tight", metadata={"CreationDate": None})
     return png, pdf
+
+
+def _asked(scores: pd.DataFrame) -> str:
+    """Name what was probed for: the units where their own label is the target, else the target of the units."""
+    target = str(scores["target"].iloc[0])
+    unit = scores.attrs.get("representations", {}).get("unit", "")
+    if not unit:
+        return target
+    return unit if target == "label" else f"{target} of {unit}"
 
 
 def _one_study(scores: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -34,8 +34,8 @@ def test_every_line_has_its_numbers_and_its_name():
     figure = plot_scores(table())
     drawn = lines(figure)
     assert set(drawn) == {style.name for style in STYLES.values()}
-    assert drawn["trained model"].get_xdata().tolist() == [0, 1, 2, 3]
-    assert drawn["trained model"].get_ydata() == pytest.approx([50, 52, 54, 56])
+    assert drawn["model"].get_xdata().tolist() == [0, 1, 2, 3]
+    assert drawn["model"].get_ydata() == pytest.approx([50, 52, 54, 56])
     assert drawn["MFCC"].get_ydata() == pytest.approx([20, 20])
     assert {text.get_text() for text in figure.axes[0].texts} == set(drawn)
 
@@ -58,7 +58,7 @@ def test_one_layer_is_a_point_with_a_bar():
     figure = plot_scores(table(layers=1))
     (axes,) = figure.axes
     assert axes.get_xticks().tolist() == [0]
-    assert lines(figure)["trained model"].get_marker() == "o"
+    assert lines(figure)["model"].get_marker() == "o"
     assert lines(figure)["shuffled labels"].get_marker() == "D"
     bars = [bar for bar in axes.collections if len(bar.get_paths()[0].vertices) == 2]
     assert {round(value) for bar in bars for value in bar.get_paths()[0].vertices[:, 1]} == {
@@ -84,6 +84,13 @@ def test_axes_say_what_they_show():
     assert axes.get_ylabel() == "Balanced accuracy (%)"
     assert axes.get_title(loc="left") == "label · demo/x"
     assert axes.get_ylim()[0] == 0
+
+
+def test_the_title_names_the_units_where_their_label_is_asked_for():
+    scores = table()
+    scores.attrs["representations"] = {"unit": "phones"}
+    assert plot_scores(scores).axes[0].get_title(loc="left") == "phones · demo/x"
+    assert plot_scores(scores.assign(target="sex")).axes[0].get_title(loc="left") == "sex of phones · demo/x"
 
 
 def test_missing_intervals_leave_the_lines():
