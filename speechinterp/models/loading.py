@@ -201,7 +201,12 @@ def _load_module(
     try:
         with _quiet_transformers():
             module, info = cls.from_pretrained(
-                source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+                source,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # and refused below, by name
+                **options,
             )
     except Exception as error:
         raise ModelError(
@@ -211,14 +216,17 @@ def _load_module(
             fix="download the model again",
         ) from error
     missing = sorted(key for key in info["missing_keys"] if not key.endswith(ONLY_FOR_TRAINING))
-    mismatched = sorted(str(key[0]) for key in info["mismatched_keys"])
+    mismatched = sorted(
+        f"{key} {tuple(stored)} instead of {tuple(shape)}" for key, stored, shape in info["mismatched_keys"]
+    )
     if missing or mismatched:
         raise ModelError(
             f"checkpoint {source} lacks {shortlist(missing) or 'nothing'}"
-            + (f", and has another shape for {shortlist(mismatched)}" if mismatched else ""),
+            + (f", and has {shortlist(mismatched)}" if mismatched else ""),
             expected=f"every tensor of {type(module).__name__}",
-            cause="an incomplete checkpoint; random weights would have taken the place of what is missing",
-            fix="get the complete checkpoint, or correct 'architectures' in config.json",
+            cause="an incomplete checkpoint, or the config.json of another; random weights would have taken the "
+            "place of what is missing",
+            fix="get the complete checkpoint, or correct 'architectures' and the sizes in config.json",
         )
     return module.eval(), checkpoint
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from speechinterp.corpora.utterance import Utterance
-from speechinterp.errors import AudioError, ModelError
+from speechinterp.errors import AudioError, ModelError, TapError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.family import Family, Inputs
 from speechinterp.models.loading import family_of
@@ -66,6 +66,7 @@ class SpeechModel:
         self.checkpoint: tuple[Path, ...] = ()
         self.reload: Callable[[], SpeechModel] | None = None
         self._recordings: list[Recording] = []
+        self._edited: list[list[Tap]] = []
 
     @property
     def grid(self) -> FrameGrid:
@@ -208,6 +209,8 @@ class SpeechModel:
         ------
         ModelError
             If the model has no head.
+        TapError
+            If a written residual stream would not reach the head.
         """
         if not self.has_head:
             raise ModelError(
@@ -215,6 +218,15 @@ class SpeechModel:
                 expected="a CTC, classification or decoder head",
                 cause="a pre-trained encoder that was not fine-tuned",
                 fix="use model.encode, or load a fine-tuned checkpoint",
+            )
+        missed = [tap for taps in self._edited for tap in taps if tap.part in ("residual", "normed")]
+        if missed and hasattr(self.module, "layer_weights"):
+            raise TapError(
+                f"{missed[0]}: the head of {self.id} takes a weighted sum of all layers from beside the residual "
+                "stream, and what is written there would reach it in part",
+                expected="a model whose head reads the last layer",
+                cause="use_weighted_layer_sum in its config.json, as in the SUPERB models",
+                fix="write to attention_output and mlp_output, or use model.encode",
             )
         with self._running(inputs):
             return self.family.logits(inputs, tokens)
@@ -316,7 +328,11 @@ class SpeechModel:
         ...     changed = model.encode(inputs)
         """
         with intervening(self.family, edits):
-            yield
+            self._edited.append(list(edits))
+            try:
+                yield
+            finally:
+                self._edited.pop()
 
     def random_twin(self, seed: int = 0) -> SpeechModel:
         """Return a model of the same architecture with freshly initialised weights, the control for training."""

@@ -151,14 +151,6 @@ def _derive_attention(family: Family, tap: Tap, record: Recording) -> list[Tap]:
 def intervening(family: Family, edits: Mapping[Tap, Callable[[Tensor], Tensor] | Tensor]) -> Iterator[None]:
     """Change what taps carry inside the block; see :meth:`speechinterp.SpeechModel.intervene`."""
     for tap in edits:
-        if tap.part in ("residual", "normed") and hasattr(family.module, "layer_weights"):
-            raise TapError(
-                f"{tap}: the head of {type(family.module).__name__} reads every layer for itself, "
-                "past what is written here",
-                expected="a model whose head reads the last layer",
-                cause="use_weighted_layer_sum in its config",
-                fix="write to another part, or take the encoder alone: SpeechModel(model.module.base_model, ...)",
-            )
         if tap.part in DERIVED:
             raise TapError(
                 f"{tap} is computed from query and key and cannot be written",
