@@ -269,11 +269,14 @@ class SpeechModel:
         for record in self._recordings:
             record.n_frames = inputs.n_frames
         training = [module for module in self.module.modules() if module.training]
+        coarse = torch.backends.cudnn.allow_tf32  # by default, convolutions on a GPU are off by 1e-3
+        torch.backends.cudnn.allow_tf32 = False
         for module in training:
             module.training = False
         try:
             yield
         finally:
+            torch.backends.cudnn.allow_tf32 = coarse
             for module in training:
                 module.training = True
 

@@ -45,6 +45,20 @@ def test_states_take_what_is_at_hand():
     assert model.states([at_32_khz])[0].shape == every[0].shape
 
 
+def test_convolutions_are_exact_on_a_gpu_too():
+    model, seen = shared_model("hubert"), []
+
+    def look(value):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return value
+
+    before = torch.backends.cudnn.allow_tf32
+    with model.intervene({Tap(0, "value"): look}):
+        model.encode(model.prepare([sound(N)]))
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_states_can_be_trained_on():
     state = shared_model("hubert").states([sound(N)])[0]
     probe = torch.nn.Linear(32, 2)
