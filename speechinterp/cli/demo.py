@@ -37,7 +37,7 @@ def demo(
         corpus = load_corpus("demo")
         encoders = {
             "none": load_encoder("demo/untrained", device, "float32"),
-            "random-init": load_encoder("demo/untrained", device, "float32", seed + 1),
+            "random-init": load_encoder("demo/untrained", device, "float32", init_seed=seed + 1),
             "mfcc": load_encoder("mfcc", device, "float32"),
         }
         reps = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -91,7 +91,7 @@ def extract(
         from speechinterp import load_corpus
 
         part = _part(shard)
-        encoder = load_encoder(model, device, dtype.value, seed if random_init else None)
+        encoder = load_encoder(model, device, dtype.value, init_seed=seed if random_init else None)
         with run.progress("extracting") as progress:
             reps = extract_units(
                 encoder, load_corpus(corpus), unit, pool.value, out, rule=rule.value, on_bad=on_bad.value,
@@ -103,15 +103,20 @@ def extract(
         say_what_is_special(run, out, reps.meta)
 
 
-def load_encoder(name: str, device: str, dtype: str, init_seed: int | None = None) -> Encoder:
-    """Return acoustic features for ``mfcc`` and ``logmel``, else the model, or its random twin with a seed."""
-    from speechinterp.models import load_model
+def load_encoder(
+    name: str, device: str, dtype: str, *, init_seed: int | None = None, like: Encoder | None = None
+) -> Encoder:
+    """Return acoustic features, on the frames of `like` if given, or a model, or its random twin with a seed."""
+    from speechinterp.models import SpeechModel, load_model
     from speechinterp.representations import AcousticFeatures
 
-    if name in ACOUSTIC and init_seed is not None:
-        raise typer.BadParameter(f"{name} has no weights that could be random", param_hint="--random-init")
     if name in ACOUSTIC:
-        return AcousticFeatures("mfcc" if name == "mfcc" else "logmel")
+        if init_seed is not None:
+            raise typer.BadParameter(
+                f"{name} has no weights that could be random", param_hint="--random-init"
+            )
+        kind: Literal["mfcc", "logmel"] = "mfcc" if name == "mfcc" else "logmel"
+        return AcousticFeatures(kind, like if isinstance(like, SpeechModel) else None)
     model = load_model(name, device=device, dtype=dtype)
     return model if init_seed is None else model.random_twin(init_seed)
 

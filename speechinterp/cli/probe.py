@@ -93,12 +93,14 @@ def probe(
     with running("probe", out, **settings) as run:
         from speechinterp import load_corpus
 
-        encoders: dict[str, Encoder] = {"none": load_encoder(model, device, dtype.value)}
+        probed = load_encoder(model, device, dtype.value)
+        one_by_one = pool is PoolName.all or unit == "frames"
+        encoders = {"none": probed}
         for name in controls:
-            twin = name == "random-init"
-            encoders[name] = load_encoder(
-                model if twin else name, device, dtype.value, seed if twin else None
-            )
+            if name == "random-init":
+                encoders[name] = load_encoder(model, device, dtype.value, init_seed=seed)
+            else:
+                encoders[name] = load_encoder(name, device, dtype.value, like=probed if one_by_one else None)
         reps = _extract(
             run, load_corpus(corpus), encoders, out, store, unit, pool.value, rule.value, on_bad.value
         )

@@ -14,7 +14,7 @@ from speechinterp.audio import log_mel, mfcc
 from speechinterp.corpora import Utterance
 from speechinterp.errors import AudioError
 from speechinterp.frames import FrameGrid
-from speechinterp.models.model import Heard
+from speechinterp.models.model import Heard, SpeechModel
 
 __all__ = ["AcousticFeatures"]
 
@@ -29,15 +29,29 @@ class AcousticFeatures:
     ----------
     kind
         ``mfcc``: 13 coefficients with their first and second differences (39 dimensions); ``logmel``: 80 bands.
+    like
+        A model whose frames are to be described, each by the window nearest to its centre, so that frames can
+        be compared one by one; None gives every window.
+
+    Raises
+    ------
+    AudioError
+        If there is no such kind.
 
     Notes
     -----
     Windows of 25 ms every 10 ms, without padding at the ends, at 16 kHz.
     """
 
-    def __init__(self, kind: Literal["mfcc", "logmel"]) -> None:
+    def __init__(self, kind: Literal["mfcc", "logmel"], like: SpeechModel | None = None) -> None:
+        if kind not in DIMENSIONS:
+            raise AudioError(
+                f"acoustic features {kind!r}", expected=f"one of {', '.join(DIMENSIONS)}", fix="kind='mfcc'"
+            )
         self.kind = kind
-        self.grid = FrameGrid(RATE, HOP, WINDOW)
+        self.like = like
+        self.windows = FrameGrid(RATE, HOP, WINDOW)
+        self.grid = like.grid if like else self.windows
         self.sample_rate = RATE
 
     def frames(self, heard: Heard | int) -> FrameGrid:
@@ -45,7 +59,9 @@ class AcousticFeatures:
         if isinstance(heard, Utterance):
             heard = len(heard.waveform(RATE))
         n_samples = heard if isinstance(heard, int) else len(heard)
-        return self.grid.with_frames(max(0, (n_samples - WINDOW) // HOP + 1))
+        if self.like:
+            return self.like.frames(n_samples)
+        return self.windows.with_frames(max(0, (n_samples - WINDOW) // HOP + 1))
 
     @property
     def n_states(self) -> int:
@@ -78,6 +94,9 @@ class AcousticFeatures:
             samples = item.waveform(RATE) if isinstance(item, Utterance) else torch.as_tensor(item).numpy()
             self.check_sound("the sound", samples)
             table = (mfcc if self.kind == "mfcc" else log_mel)(samples, RATE, hop=HOP, window=WINDOW)
+            if self.like:
+                windows = self.windows.with_frames(len(table))
+                table = table[[windows.nearest_frame(time) for time in self.frames(len(samples)).times]]
             features.append(torch.from_numpy(table)[None])
         return features
 

@@ -13,6 +13,7 @@ from speechinterp.representations.store import Representations
 
 __all__ = ["common_units"]
 
+
 def common_units(reps: Mapping[str, Representations]) -> dict[str, Representations]:
     """Restrict representations of one corpus to the units that all have, so that they can be compared.
 
@@ -31,7 +32,9 @@ def common_units(reps: Mapping[str, Representations]) -> dict[str, Representatio
     """
     keys = {name: _keys(rep.units) for name, rep in reps.items()}
     shared = set.intersection(*(set(key) for key in keys.values()))
-    return {name: _restricted(rep, np.array([key in shared for key in keys[name]])) for name, rep in reps.items()}
+    return {
+        name: _restricted(rep, np.array([key in shared for key in keys[name]])) for name, rep in reps.items()
+    }
 
 
 def _keys(units: pd.DataFrame) -> list[tuple[object, ...]]:

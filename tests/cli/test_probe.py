@@ -108,6 +108,14 @@ def test_wrong_names_list_those_there_are(
     assert message in result.output
 
 
+def test_frames_are_compared_with_the_windows_nearest_to_them(run, table: Path, tmp_path: Path) -> None:
+    settings = ["demo/untrained", f"table:{table}", "--probe", "lda", "--pool", "all", "--baselines", "mfcc"]
+    result = run("probe", *settings, "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv(tmp_path / "o/scores.csv").groupby("baseline").score.max()
+    assert scores["mfcc"] > scores["none"]
+
+
 def test_features_have_no_random_twin(run, table: Path, tmp_path: Path) -> None:
     for command in (["probe", "mfcc", f"table:{table}", "--baselines", "random-init"],
                     ["extract", "mfcc", f"table:{table}", "--random-init"]):  # fmt: skip
