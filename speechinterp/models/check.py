@@ -188,14 +188,14 @@ def _taps(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
     inputs = model.prepare(waves[:1])
     stacks: list[Stack] = ["encoder", "decoder"] if model.family.has_decoder else ["encoder"]
     tokens = torch.zeros(1, 4, dtype=torch.long, device=model.device)
+    encoded = model.encode(inputs)
 
     def run(stack: Stack) -> Tensor:
         if stack == "encoder":
             return model.encode(inputs)
         with model._running(inputs):
-            return model.family.base(
-                inputs.values, decoder_input_ids=tokens, use_cache=False
-            ).last_hidden_state
+            output = model.family.base(encoder_outputs=(encoded,), decoder_input_ids=tokens, use_cache=False)
+        return output.last_hidden_state
 
     silent, unmoved = [], []
     disturbed, count = 0.0, 0
