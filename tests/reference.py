@@ -63,3 +63,31 @@ def _convolved(signal: torch.Tensor, layers: list[tuple[int, int, int]]) -> torc
         weight = torch.ones(1, 1, kernel, dtype=signal.dtype)
         signal = torch.nn.functional.conv1d(signal, weight, stride=stride, padding=padding)
     return signal
+
+
+def pooled(states: list, spans: list, pool: str, rule: str, **grid: int) -> list[dict]:
+    """Pool the frames of spans in milliseconds, at 16 kHz, one number at a time; states[layer][frame][dimension]."""
+    n_frames = len(states[0])
+    times = [
+        (2 * (grid["offset"] + i * grid["hop"]) + grid["receptive_field"]) / 32000 for i in range(n_frames)
+    ]
+    rows = []
+    for unit, (start, end) in enumerate(spans):
+        a, b = Fraction(16 * start), Fraction(16 * end)
+        chosen = frames_in(a, b, rule, n_frames=n_frames, **grid)
+        nearest = nearest_frame((a + b) / 2, n_frames=n_frames, **grid)
+        groups = [chosen]
+        if pool == "all":
+            groups = [[frame] for frame in chosen]
+        elif pool == "centre" or not chosen:
+            groups = [[nearest]]
+        for group in groups:
+            vectors = []
+            for layer in states:
+                columns = zip(*(layer[frame] for frame in group), strict=True)
+                summary = {"min": min, "max": max}.get(pool, lambda column: sum(column) / len(column))
+                vectors.append([summary(column) for column in columns])
+            time = sum(times[frame] for frame in group) / len(group)
+            frames = len(group) if chosen else 0
+            rows.append({"unit": unit, "frames": frames, "time": time, "vectors": vectors})
+    return rows

@@ -98,7 +98,6 @@ def extract(
     identity = study.identity(len(shards))
     if not store.holds(identity):
         store.begin(identity, _begun(study))
-        store.holds(identity)
     mine = range(part, len(shards), n_parts)
     there = store.records(mine)
     done, total = 0, sum(len(shards[number]) for number in mine)
@@ -117,7 +116,7 @@ def extract(
         done += len(ids)
         if progress:
             progress(done, total)
-    store.finish()
+    store.finish(identity)
     representations = store.open(mine if n_parts > 1 else None, keeper)
     if n_parts == 1 and not len(representations):
         raise _nothing(study, store)

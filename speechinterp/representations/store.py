@@ -174,11 +174,16 @@ class Store:
         """Write the manifest of a study that begins."""
         self._write_text(self.manifest_path, _text({"format": FORMAT, "identity": identity, **record}))
 
-    def finish(self) -> None:
-        """If all shards are there, write the totals and the list of what was left out, and clear leftovers."""
-        manifest = self.manifest()
-        there = list(self.records().values())
-        if len(there) < manifest["identity"]["n_shards"]:
+    def finish(self, identity: Mapping[str, Any]) -> None:
+        """If all shards are there, write the totals and the list of what was left out, and clear leftovers.
+
+        Raises
+        ------
+        StoreError
+            If another study took the folder in the meantime.
+        """
+        there = list(self.records().values()) if self.holds(identity) else []
+        if len(there) < identity["n_shards"]:
             return
         skipped = [entry for record in there for entry in record["skipped"]]
         lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in skipped)
@@ -195,7 +200,7 @@ class Store:
             for name in there[0]["versions"]
         }
         complete = {"versions": versions, "complete": True, **totals, "skipped": len(skipped)}
-        self._write_text(self.manifest_path, _text(manifest | complete))
+        self._write_text(self.manifest_path, _text(self.manifest() | complete))
         for draft in [*self.folder.glob(".*.draft"), *self.folder.glob("shards/.*.draft")]:
             with suppress(OSError):
                 draft.unlink()

@@ -1,0 +1,47 @@
+"""Memory does not grow with the corpus."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import torch
+from echo import Echo, noise_corpus
+from speechinterp import extract
+
+class Wide(Echo):
+    width = 2048
+    def states(self, heard):
+        return [state.repeat(1, 1, 683)[:, :, :2048].contiguous() for state in super().states(heard)]
+
+folder, times = sys.argv[1], int(sys.argv[2])
+extract(Wide(), noise_corpus(2), out=folder + "/first")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+reps = extract(Wide(), noise_corpus(64 * times), out=folder + "/store")
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(before, after, 2 * len(reps) * 2048 * 4 // 1024)
+"""
+
+
+@pytest.mark.long
+def test_a_corpus_twenty_times_as_large_takes_no_more(tmp_path):
+    pytest.importorskip("resource")
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    peaks, sizes = [], []
+    for times in (1, 20):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        output = subprocess.check_output(
+            [sys.executable, "-c", PROGRAM, str(folder), str(times)],
+            env=os.environ | {"PYTHONPATH": paths},
+            text=True,
+        )
+        _, after, size = map(int, output.split())
+        peaks.append(after)
+        sizes.append(size)
+    assert sizes[1] > 100_000, "what is stored would be seen in memory if it were kept there"
+    assert peaks[1] <= 1.1 * peaks[0]
