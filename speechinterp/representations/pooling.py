@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,21 @@ from speechinterp.errors import FrameError
 from speechinterp.frames import FrameGrid, FrameRule
 from speechinterp.segments import Segment
 
-__all__ = ["POOLS", "Pool", "every_frame", "pool_units", "whole_unit"]
+__all__ = ["POOLS", "Pool", "Row", "every_frame", "pool_units", "pooled", "whole_unit"]
 
 Pool = Literal["mean", "centre", "min", "max", "all", "slice"]
 POOLS: tuple[Pool, ...] = get_args(Pool)
-COLUMNS = ["unit", "start", "end", "label", "frames", "time"]
+
+
+class Row(NamedTuple):
+    """What is known of a pooled unit beside its vectors; see :func:`pool_units`."""
+
+    unit: int
+    start: float
+    end: float
+    label: str
+    frames: int
+    time: float
 
 
 def pool_units(
@@ -58,6 +68,16 @@ def pool_units(
     A unit in which no frame satisfies the rule, such as the 5 ms release of a stop, takes the frame nearest
     to its middle and says so with ``frames`` = 0; with ``all`` it has no row.
     """
+    vectors, rows = pooled(states, grid, units, pool, rule)
+    table = pd.DataFrame(rows, columns=list(Row._fields))
+    kinds = {"unit": int, "start": float, "end": float, "label": object, "frames": int, "time": float}
+    return vectors, table.astype(kinds)
+
+
+def pooled(
+    states: Tensor, grid: FrameGrid, units: Sequence[Segment], pool: Pool = "mean", rule: FrameRule = "centre"
+) -> tuple[Tensor, list[Row]]:
+    """Pool the frames of every unit, as :func:`pool_units` does, but without a table."""
     if pool not in POOLS or pool == "slice":
         known = ", ".join(POOLS[:-1])
         raise FrameError(f"pool {pool!r} of given states", expected=f"one of {known}", fix="pool='mean'")
@@ -70,23 +90,23 @@ def pool_units(
         )
     times = grid.times
     vectors: list[Tensor] = []
-    rows: list[tuple[int, float, float, str, int, float]] = []
+    rows: list[Row] = []
     for position, unit in enumerate(units):
         span = grid.frames_in(unit.start, unit.end, rule)
         if pool == "all":
             for frame in span:
                 vectors.append(states[:, frame])
-                rows.append((position, unit.start, unit.end, unit.label, 1, float(times[frame])))
+                rows.append(Row(position, unit.start, unit.end, unit.label, 1, float(times[frame])))
             continue
         nearest = grid.nearest_frame((unit.start + unit.end) / 2)
         taken = range(nearest, nearest + 1) if pool == "centre" or not span else span
         vectors.append(_reduced(states[:, taken.start : taken.stop], pool))
         time = float(times[taken.start : taken.stop].mean())
-        rows.append((position, unit.start, unit.end, unit.label, len(taken) if span else 0, time))
-    return torch.stack(vectors, dim=1) if vectors else states[:, :0], _table(rows)
+        rows.append(Row(position, unit.start, unit.end, unit.label, len(taken) if span else 0, time))
+    return torch.stack(vectors, dim=1) if vectors else states[:, :0], rows
 
 
-def every_frame(states: Tensor, grid: FrameGrid, duration: float) -> tuple[Tensor, pd.DataFrame]:
+def every_frame(states: Tensor, grid: FrameGrid, duration: float) -> tuple[Tensor, list[Row]]:
     """Take every frame as a unit of its own: from half a hop before its centre to half a hop after it.
 
     Parameters
@@ -101,21 +121,18 @@ def every_frame(states: Tensor, grid: FrameGrid, duration: float) -> tuple[Tenso
     Returns
     -------
     vectors, rows
-        As :func:`pool_units` does, with empty labels.
+        As :func:`pooled` gives them, with empty labels.
     """
     half, times = grid.hop / grid.sample_rate / 2, grid.times
     starts, ends = (np.clip(times + side, 0.0, duration).tolist() for side in (-half, half))
-    rows = [
-        (i, start, end, "", 1, time)
-        for i, (start, end, time) in enumerate(zip(starts, ends, times.tolist(), strict=True))
-    ]
-    return states, _table(rows)
+    frames = enumerate(zip(starts, ends, times.tolist(), strict=True))
+    return states, [Row(i, start, end, "", 1, time) for i, (start, end, time) in frames]
 
 
-def whole_unit(states: Tensor, unit: Segment) -> tuple[Tensor, pd.DataFrame]:
-    """Average all frames of a unit that was encoded alone; `vectors` and `rows` as in :func:`pool_units`."""
-    rows = [(0, unit.start, unit.end, unit.label, states.shape[1], (unit.start + unit.end) / 2)]
-    return states.mean(1, keepdim=True), _table(rows)
+def whole_unit(states: Tensor, unit: Segment) -> tuple[Tensor, list[Row]]:
+    """Average all frames of a unit that was encoded alone; `vectors` and `rows` as :func:`pooled` gives them."""
+    row = Row(0, unit.start, unit.end, unit.label, states.shape[1], (unit.start + unit.end) / 2)
+    return states.mean(1, keepdim=True), [row]
 
 
 def _reduced(chosen: Tensor, pool: Pool) -> Tensor:
@@ -124,8 +141,3 @@ def _reduced(chosen: Tensor, pool: Pool) -> Tensor:
     if pool == "max":
         return chosen.amax(1)
     return chosen.mean(1)
-
-
-def _table(rows: Sequence[tuple[int, float, float, str, int, float]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table.astype({"start": float, "end": float, "label": object, "frames": int, "time": float})

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from speechinterp.representations.pooling import Row
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -60,11 +62,16 @@ class ShardWriter:
         )
         self.width = width
 
-    def add(self, units: pd.DataFrame, vectors: npt.NDArray[np.float32]) -> None:
-        """Write units and their vectors [shape=(layers, units, width)]."""
+    def add(
+        self, units: Sequence[tuple[str, str | None, str, Row]], vectors: npt.NDArray[np.float32]
+    ) -> None:
+        """Write units (utterance, speaker, tier, row) and their vectors [shape=(layers, units, width)]."""
         import pyarrow as pa
 
-        columns: list[Any] = [pa.array(units[name], type=kind) for name, kind in _unit_types().items()]
+        rows = zip(*((*names, r.label, r.start, r.end, r.frames, r.time) for *names, r in units), strict=True)
+        columns: list[Any] = [
+            pa.array(column, type=kind) for column, kind in zip(rows, _unit_types().values(), strict=True)
+        ]
         columns += [
             pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(layer).reshape(-1)), self.width)
             for layer in vectors

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -19,8 +18,8 @@ from speechinterp.errors import AnnotationError, AudioError, ModelError, SpeechI
 from speechinterp.frames import FrameRule, exact_seconds
 from speechinterp.representations.encoder import Encoder, Wave
 from speechinterp.representations.plan import batches, chunks
-from speechinterp.representations.pooling import Pool, every_frame, pool_units, whole_unit
-from speechinterp.representations.shards import UNIT_COLUMNS, ShardWriter
+from speechinterp.representations.pooling import Pool, Row, every_frame, pooled, whole_unit
+from speechinterp.representations.shards import ShardWriter
 from speechinterp.segments import Segment
 
 __all__ = ["OnBad", "Study"]
@@ -85,17 +84,18 @@ class Study:
         left, done = Left(), set[str]()
         n_units = without_frames = 0
         for chunk in chunks(self.pieces(ids, left)):
-            made: dict[int, tuple[pd.DataFrame, Tensor]] = {}
+            made: dict[int, tuple[list[Row], Tensor]] = {}
             for batch in batches(chunk, self.encoder.batch_limit):
                 made |= self.encode(chunk, batch, left)
                 done |= {chunk[i].id for i in batch}
                 yield len(done | left.utterances)
-            kept = [made[i] for i in sorted(made) if len(made[i][0])]
+            kept = [i for i in sorted(made) if made[i][0]]
             if kept:
-                units = pd.concat([table for table, _ in kept], ignore_index=True)
-                writer.add(units, torch.cat([vectors for _, vectors in kept], dim=1).numpy())
-                n_units += len(units)
-                without_frames += int((units["frames"] == 0).sum())
+                rows = [(chunk[i].id, chunk[i].speaker, self.unit, row) for i in kept for row in made[i][0]]
+                vectors = torch.cat([made[i][1] for i in kept], dim=1)
+                writer.add(rows, vectors.numpy())
+                n_units += len(rows)
+                without_frames += sum(row.frames == 0 for *_, row in rows)
         order = {id_: position for position, id_ in enumerate(ids)}
         record |= {
             "utterances": len(ids) - len(left.utterances),
@@ -163,7 +163,7 @@ class Study:
 
     def encode(
         self, chunk: Sequence[Piece], batch: Sequence[int], left: Left
-    ) -> dict[int, tuple[pd.DataFrame, Tensor]]:
+    ) -> dict[int, tuple[list[Row], Tensor]]:
         """Run one batch and pool its units; the result is by position in the chunk."""
         made = {}
         states = self.encoder.states([chunk[i].wave for i in batch])
@@ -180,18 +180,17 @@ class Study:
                 )
                 self.leave_out(piece.id, error, left, piece.units[0] if self.pool == "slice" else None)
                 continue
-            described = rows.assign(utterance=piece.id, speaker=piece.speaker, tier=self.unit)
-            made[i] = described[list(UNIT_COLUMNS)], vectors
+            made[i] = rows, vectors
         return made
 
-    def pooled(self, piece: Piece, state: Tensor) -> tuple[Tensor, pd.DataFrame]:
+    def pooled(self, piece: Piece, state: Tensor) -> tuple[Tensor, list[Row]]:
         """Return the vectors of the units of a piece, and a row for each."""
         grid = self.encoder.frames(len(piece.wave))
         if self.unit == "frames":
             return every_frame(state, grid, piece.seconds)
         if self.pool == "slice":
             return whole_unit(state, piece.units[0])
-        return pool_units(state, grid, piece.units, self.pool, self.rule)
+        return pooled(state, grid, piece.units, self.pool, self.rule)
 
     def leave_out(self, id_: str, error: SpeechInterpError, left: Left, unit: Segment | None = None) -> None:
         """Record what is left out, or raise if that was not asked for."""

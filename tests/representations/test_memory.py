@@ -14,16 +14,16 @@ from echo import Echo, noise_corpus
 from speechinterp import extract
 
 class Wide(Echo):
-    width = 2048
+    width = 1024
     def states(self, heard):
-        return [state.repeat(1, 1, 683)[:, :, :2048].contiguous() for state in super().states(heard)]
+        return [state.repeat(1, 1, 342)[:, :, :1024].contiguous() for state in super().states(heard)]
 
 folder, times = sys.argv[1], int(sys.argv[2])
 extract(Wide(), noise_corpus(2), out=folder + "/first")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 reps = extract(Wide(), noise_corpus(64 * times), out=folder + "/store")
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(before, after, 2 * len(reps) * 2048 * 4 // 1024)
+print(before, after, 2 * len(reps) * 1024 * 4 // 1024)
 """
 
 
@@ -37,11 +37,11 @@ def test_a_corpus_twenty_times_as_large_takes_no_more(tmp_path):
         folder.mkdir()
         output = subprocess.check_output(
             [sys.executable, "-c", PROGRAM, str(folder), str(times)],
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
             text=True,
         )
         _, after, size = map(int, output.split())
         peaks.append(after)
         sizes.append(size)
-    assert sizes[1] > 100_000, "what is stored would be seen in memory if it were kept there"
+    assert sizes[1] > 60_000, "what is stored would be seen in memory if it were kept there"
     assert peaks[1] <= 1.1 * peaks[0]

@@ -1,6 +1,7 @@
 """Pooling against loops, and the units that have no frame."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
 import torch
@@ -92,6 +93,7 @@ def test_frames_as_units_tile_the_sound(grid):
     grid = grid.with_frames(30)
     duration = (grid.samples_of(29)[1] + 50) / grid.sample_rate
     vectors, rows = every_frame(states(30), grid, duration)
+    rows = pd.DataFrame(rows)
     assert torch.equal(vectors, states(30))
     assert rows["frames"].tolist() == [1] * 30
     assert set(rows["label"]) == {""}
@@ -106,4 +108,4 @@ def test_frames_as_units_tile_the_sound(grid):
 def test_a_unit_encoded_alone_is_the_mean_of_all_its_frames():
     vectors, rows = whole_unit(states(7), Segment(0.2, 0.4, "a"))
     assert torch.equal(vectors[:, 0], states(7).mean(1))
-    assert rows.values.tolist() == [[0, 0.2, 0.4, "a", 7, pytest.approx(0.3)]]
+    assert rows == [(0, 0.2, 0.4, "a", 7, pytest.approx(0.3))]
