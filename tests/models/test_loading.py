@@ -150,6 +150,13 @@ def test_the_positional_convolution_under_both_names(name, naming, tmp_path, mon
     refused(folder, "positional convolution of .* differs from the checkpoint's by up to 0.*another version")
 
 
+def test_a_positional_convolution_under_unknown_names(tmp_path):
+    folder = saved(tmp_path)
+    with_tensors(folder, lambda tensors: {k.replace("original0", "gain"): t for k, t in tensors.items()})
+    assert positional_difference(tiny_module("hubert"), (folder / WEIGHTS,)) == float("inf")
+    refused(folder, r"lacks encoder.pos_conv_embed.*original0")
+
+
 def test_half_precision_checkpoints_and_models(tmp_path):
     folder = saved(tmp_path)
     with_tensors(folder, lambda tensors: {key: tensor.half() for key, tensor in tensors.items()})

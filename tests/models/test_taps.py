@@ -229,6 +229,16 @@ def test_recording_leaves_other_gradients_as_they_are(model):
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
 
 
+def test_recording_with_gradients_does_not_even_round(model):
+    inputs, after = model.prepare([sound(N)]), Tap(1, "attention_output")
+    sums = [Tap(1, "residual_mid"), Tap(1, "head_output"), after]
+    with torch.no_grad(), model.record(sums) as plain:
+        model.encode(inputs)
+    with model.record(sums) as record:
+        model.encode(inputs)
+    assert torch.equal(record[after], plain[after])
+
+
 @torch.no_grad()
 def test_the_position_bias_of_every_layer():
     model = shared_model("wavlm")
