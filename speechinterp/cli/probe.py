@@ -162,5 +162,5 @@ def study(
         f"[{best.ci_low:.3f}, {best.ci_high:.3f}] on {len(model)} {model.meta.get('unit', 'units')}"
     )
     run.say(f"{out / 'report.html'}, scores.csv, {png.name}, {pdf.name}")
-    run.settings["excluded_labels"] = scores.attrs.get("excluded")
+    run.settings["excluded_labels"] = scores.attrs.get("excluded_labels")
     return scores
