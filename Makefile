@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/installed ## the whole tour on the embedded data, into runs/demo
+demo: $(VENV)/installed ## the main job on the embedded corpus, into runs/demo
 	$(BIN)/speechinterp demo --out runs/demo $(ARGS)
 
 test: $(VENV)/installed ## all tests; ARGS are passed on to pytest

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from speechinterp.audio.sound import Sound
+from speechinterp.audio import Sound
 from speechinterp.segments import Segment, Tier
 
 __all__ = ["PHONES", "Voice", "synthesise"]

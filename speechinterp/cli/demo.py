@@ -13,10 +13,12 @@ from speechinterp.cli.run import Device, Seed, running
 __all__ = ["demo"]
 
 INTRODUCTION = (
-    "This demonstration runs the main job on a few minutes of generated, speech-like sound: from sound and "
-    "annotation through every layer of a model to a phone probe with its controls. The model is tiny and "
+    "This demonstration runs the main job on the 40 free sentences of the embedded corpus: synthetic speech of "
+    "eight voices, made with espeak-ng. It goes from sound and annotation through every layer of a model to a "
+    "phone probe with its controls, tested on voices that the probe has not heard. The model is tiny and "
     "UNTRAINED: its weights are random. So its layers know no more than its random twin does, and MFCC beats "
-    "both: that is the right answer here, and what the controls are for."
+    "both: that is the right answer here, and what the controls are for. Synthetic speech is cleaner than any "
+    "person's: no score here says anything about human speech."
 )
 
 
@@ -25,7 +27,7 @@ def demo(
     device: Device = "auto",
     seed: Seed = 0,
 ) -> None:
-    """Run the main job on generated sound with a tiny untrained model, offline.
+    """Run the main job on synthetic speech with a tiny untrained model, offline.
 
     Example: `speechinterp demo --out runs/demo`
     """
@@ -34,7 +36,7 @@ def demo(
         from speechinterp.cli.probe import study
 
         run.say(INTRODUCTION)
-        corpus = load_corpus("demo")
+        corpus = load_corpus("demo?type=sentence")
         encoders = {
             "none": load_encoder("demo/untrained", device, "float32"),
             "random-init": load_encoder("demo/untrained", device, "float32", init_seed=seed + 1),

@@ -1,43 +1,82 @@
-"""``demo``: generated, speech-like sound of eight voices, for a first try without any data."""
+"""``demo``: the embedded corpus, synthetic speech in which the right answers are planted."""
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+import csv
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-import numpy as np
-
-from speechinterp.audio.synthesis import Voice, synthesise
+from speechinterp.corpora.textgrid import textgrid_tiers
 from speechinterp.corpora.utterance import Corpus, Utterance
+from speechinterp.embedded import embedded_file
+from speechinterp.errors import CorpusError
 
-__all__ = ["read_demo"]
+__all__ = ["TYPES", "read_demo"]
 
-N_VOICES, N_SENTENCES, N_WORDS = 8, 6, 6
-WORDS = (
-    "s-a m-i n-o sh-u f-e s-u-n m-o-sh n-a-m-i sh-e-f-a f-i-s-o m-a-n-u n-e-s s-i-m sh-o-n-e f-u-m m-e-f-i"
-)
-LEXICON = tuple(tuple(word.split("-")) for word in WORDS.split())
+TYPES = ("sentence", "homophone", "command", "contrast", "assimilation")
+COLUMNS = ("utterance", "speaker", "transcript")
+Find = Callable[[str], Path]
 
 
-def read_demo() -> Corpus:
-    """Return the generated corpus: 8 voices with 6 sentences each, tiers ``phones`` and ``words``.
+def read_demo(root: Path | None = None, *, type: str | None = None) -> Corpus:
+    """Read the embedded corpus, or a split that its recipe has made.
 
-    It is no speech: vowels are resonances, fricatives noise bands. Nothing that is found on it says
-    anything about a model; it shows what the commands do.
+    Parameters
+    ----------
+    root
+        A folder made by ``recipes/embedded/corpus.py``; without it, the corpus that comes with the package.
+    type
+        Only this type: ``sentence``, ``homophone``, ``command``, ``contrast`` or ``assimilation``.
+
+    Returns
+    -------
+    Corpus
+        Tiers ``words``, ``phones`` and ``cue`` (what decides the planted choice); silence is left out. Meta
+        holds ``split``, ``type``, ``sex``, and what the type has of ``target``, ``cue``, ``pair`` and its
+        factors, such as ``number``, or ``action``, ``object`` and ``place``.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such type, or an embedded file is missing or damaged.
     """
-    pairs = [(voice, sentence) for voice in range(N_VOICES) for sentence in range(N_SENTENCES)]
-    return Corpus("demo", {f"voice{v}/sentence{s}": partial(_utterance, v, s) for v, s in pairs})
-
-
-@lru_cache(maxsize=N_VOICES * N_SENTENCES)
-def _utterance(number: int, sentence: int) -> Utterance:
-    random = np.random.default_rng(number)
-    voice = Voice(
-        pitch=float(random.uniform(90, 130) * (1 if number % 2 else 1.7)),
-        formants=float(random.uniform(0.95, 1.05) * (1 if number % 2 else 1.15)),
-        tempo=float(random.uniform(0.85, 1.2)),
+    if type is not None and type not in TYPES:
+        raise CorpusError(f"type={type}", expected=f"one of {', '.join(TYPES)}", fix="demo?type=command")
+    find = _embedded if root is None else partial(_made, root)
+    sexes = {row["speaker"]: row["sex"] for row in _table(find("speakers.csv"))}
+    rows = [row for row in _table(find("utterances.csv")) if type in (None, row["type"])]
+    return Corpus(
+        "demo", {row["utterance"]: partial(_utterance, row, sexes[row["speaker"]], find) for row in rows}
     )
-    chosen = np.random.default_rng([number, sentence]).choice(len(LEXICON), N_WORDS)
-    words = [LEXICON[i] for i in chosen]
-    sound, tiers = synthesise(words, voice, seed=1000 * number + sentence)
-    transcript = " ".join(tiers["words"].labels)
-    return Utterance(f"voice{number}/sentence{sentence}", sound, f"voice{number}", transcript, tiers)
+
+
+def _utterance(row: dict[str, str], sex: str, find: Find) -> Utterance:
+    id_ = row["utterance"]
+    audio, grid = find(f"{id_}.flac"), find(f"{id_}.TextGrid")
+    meta = {key: value for key, value in row.items() if value and key not in COLUMNS}
+    tiers = {
+        name: tier.relabel(lambda label: label or None)
+        for name, tier in textgrid_tiers(grid, audio, audio.parents[1]).items()
+    }
+    return Utterance(id_, audio, row["speaker"], row["transcript"], tiers, {**meta, "sex": sex})
+
+
+def _embedded(name: str) -> Path:
+    return embedded_file(f"demo/{name}")
+
+
+def _made(root: Path, name: str) -> Path:
+    if not (root / name).is_file():
+        raise CorpusError(
+            f"no {name} in {root}",
+            expected="a folder that recipes/embedded/corpus.py has made",
+            cause="another folder, or a recipe that was stopped",
+            fix=f"python recipes/embedded/corpus.py --split train --out {root}",
+        )
+    return root / name
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -21,6 +21,7 @@ from speechinterp.errors import CorpusError
 __all__ = ["load_corpus"]
 
 READERS: dict[str, Callable[..., Corpus]] = {
+    "demo": read_demo,
     "emu": read_emu,
     "librispeech": read_librispeech,
     "speechcommands": read_speechcommands,
@@ -40,7 +41,7 @@ def load_corpus(spec: str, **options: object) -> Corpus:
         ``reader:path``, with options after it as ``?key=value&key=value`` if wanted, for example
         ``"timit:/data/TIMIT?labels=61"``. A ``&`` or ``%`` within a value is written ``%26`` or ``%25``.
         Readers: ``timit``, ``textgrid``, ``emu``, ``librispeech``, ``table``, ``speechcommands``. ``demo``
-        alone is generated, speech-like sound that needs no files.
+        without a path, or ``demo?type=command``, is the corpus that comes with the package.
     **options
         The same options as keywords; they go before those of the spec.
 
@@ -62,23 +63,24 @@ def load_corpus(spec: str, **options: object) -> Corpus:
     >>> corpus["TRAIN/DR1/FCJF0/SA1"].tier("phones").labels[:3]  # doctest: +SKIP
     ['h#', 'sh', 'ix']
     """
-    if spec == "demo":
-        return read_demo()
     name, colon, place = spec.partition(":")
+    embedded = spec.partition("?")[0] == "demo"
+    if embedded:
+        name, colon, place = "demo", ":", spec.removeprefix("demo")
     if not colon or name not in READERS:
         raise CorpusError(
             f"corpus {spec!r} names no reader" if not colon else f"no reader {name!r} for corpus {spec!r}",
-            expected=f"reader:path with one of the readers {', '.join(READERS)}, or demo",
+            expected=f"reader:path with one of the readers {', '.join(READERS)}, or demo alone",
             cause="a path alone, or a mistyped reader",
             fix="put the reader before the path, for example textgrid:/data/recordings",
         )
     path, _, query = place.partition("?")
-    if not path:
+    if not path and not embedded:
         raise CorpusError(
             f"corpus {spec!r} has no path", expected=f"{name}:path", fix=f"for example {name}:/data"
         )
     settings = _converted(name, {**_parsed(query, spec), **options})
-    corpus = READERS[name](Path(path).expanduser(), **settings)
+    corpus = READERS[name](Path(path).expanduser() if path else None, **settings)
     corpus.options.update(settings)
     return corpus
 

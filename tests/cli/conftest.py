@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from synthesis import Voice, synthesise
 from typer.testing import CliRunner, Result
-
-from speechinterp.audio.synthesis import Voice, synthesise
 
 SPEAKERS = ("ana", "bob", "cem", "düş")
 WORDS = (("s", "a"), ("m", "i"), ("s", "a"), ("n", "o"), ("m", "i"))
