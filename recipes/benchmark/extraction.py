@@ -189,7 +189,8 @@ def main() -> None:
         report_memory(arguments)
         return
     corpus = si.load_corpus(arguments.corpus)[: arguments.utterances]
-    tables = [compare(arguments.model, corpus, arguments.runs), compare(BASE, corpus[:8], arguments.runs)]
+    half = corpus[: len(corpus) // 2]
+    tables = [compare(arguments.model, corpus, arguments.runs), compare(BASE, half, arguments.runs)]
     table = pd.concat(tables, ignore_index=True)
     print(table.to_string(index=False))
     peaks = {}
