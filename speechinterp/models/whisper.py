@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers.audio_utils import mel_filter_bank
 
 from speechinterp.errors import ModelError
 from speechinterp.frames import FrameGrid
@@ -32,6 +31,8 @@ class WhisperFamily(Family):
     pads_are_attended = True
 
     def __init__(self, module: nn.Module, preprocessor: dict[str, Any]) -> None:
+        from transformers.audio_utils import mel_filter_bank
+
         super().__init__(module, preprocessor)
         self.encoder: Any = getattr(self.base, "encoder", None)
         self.decoder: Any = getattr(self.base, "decoder", None)
