@@ -241,7 +241,7 @@ class Store:
             raise StoreError(
                 f"{path} cannot be written: {error.strerror or error}",
                 expected="a folder that can be written, with room for the store",
-                cause="a read-only folder or a full disk",
+                cause="a read-only folder, a full disk, or a file in the place of a folder",
                 fix="give another folder (--out), or make room and run the same command again; "
                 "the shards that are finished stay",
             ) from error
