@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,6 +94,9 @@ def probe(
     with running("probe", out, **settings) as run:
         from speechinterp import load_corpus
 
+        sound = load_corpus(corpus)
+        if folds == "speaker":
+            _refuse_one_speaker(sound)
         probed = load_encoder(model, device, dtype.value)
         one_by_one = pool is PoolName.all or unit == "frames"
         encoders = {"none": probed}
@@ -101,10 +105,29 @@ def probe(
                 encoders[name] = load_encoder(model, device, dtype.value, init_seed=seed)
             else:
                 encoders[name] = load_encoder(name, device, dtype.value, like=probed if one_by_one else None)
-        reps = _extract(
-            run, load_corpus(corpus), encoders, out, store, unit, pool.value, rule.value, on_bad.value
-        )
+        reps = _extract(run, sound, encoders, out, store, unit, pool.value, rule.value, on_bad.value)
         study(run, out, reps, target=target, probe=probe.value, folds=folds, n_folds=n_folds, seed=seed)
+
+
+def _refuse_one_speaker(corpus: Corpus) -> None:
+    """Say before any work is done that folds over speakers cannot be made."""
+    from speechinterp.errors import ProbeError, SpeechInterpError
+
+    speakers: set[str | None] = set()
+    for id_ in corpus.ids:
+        with suppress(SpeechInterpError):
+            speakers.add(corpus[id_].speaker)
+        if None in speakers or len(speakers) > 1:
+            break
+    if None in speakers or len(speakers) == 1:
+        found = "without speakers" if None in speakers else f"of one speaker, {speakers.pop()}"
+        raise ProbeError(
+            f"corpus {corpus.name!r} is {found}",
+            expected="two speakers or more, so that a probe is tested on voices it has not heard",
+            cause="a single recording session, or a reader that was not told where the speaker's name stands",
+            fix="--folds utterance (new utterances of known voices), or name the speakers: ?speaker=folder, "
+            "?speaker=prefix:N, or the column speaker of a table",
+        )
 
 
 def _controls(model: str, baselines: str | None) -> list[str]:
@@ -159,7 +182,7 @@ def study(
     best = scores[(scores.metric == "accuracy") & (scores.baseline == "none")].nlargest(1, "score").iloc[0]
     run.say(
         f"{best.model}: best layer {best.layer} reads {best.target} with accuracy {best.score:.3f} "
-        f"[{best.ci_low:.3f}, {best.ci_high:.3f}] on {len(model)} {model.meta.get('unit', 'units')}"
+        f"[{best.ci_low:.3f}, {best.ci_high:.3f}] on {best.n_test} of {len(model)} {model.meta.get('unit', 'units')}"
     )
     run.say(f"{out / 'report.html'}, scores.csv, {png.name}, {pdf.name}")
     run.settings["excluded_labels"] = scores.attrs.get("excluded_labels")

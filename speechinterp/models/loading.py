@@ -178,6 +178,13 @@ def _config(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
             cause="a parent folder, or a checkpoint of another toolkit (fairseq, s3prl)",
             fix="give the folder that holds config.json, or convert the checkpoint",
         )
+    if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
+        raise ModelError(
+            f"model {source!r} cannot be found: there is no such folder",
+            expected="a local folder with a model, or the id of a model on the hub",
+            cause="a misspelt name or path, or no connection to the drive it is on",
+            fix="correct the path",
+        )
     try:
         return PretrainedConfig.get_config_dict(source, **options)[0]
     except (OSError, ValueError) as error:

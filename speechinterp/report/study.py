@@ -26,6 +26,14 @@ SETTINGS = (
     "model", "class", "weights_sha256", "revision", "dtype", "norm", "corpus", "n_utterances", "unit", "pool", "rule",
     "state", "grid", "deviation", "versions",
 )  # fmt: skip
+NAMES = {
+    "none": "the model",
+    "random-init": "random weights",
+    "mfcc": "MFCC",
+    "logmel": "log-mel",
+    "shuffled-labels": "shuffled labels",
+    "majority": "majority class",
+}
 LENGTHY = ("representations", "regularisers")
 
 
@@ -92,15 +100,15 @@ def _answer(scores: pd.DataFrame, unit: str) -> str:
     accuracy = scores[scores["metric"] == "accuracy"]
     best = accuracy[accuracy["baseline"] == "none"].nlargest(1, "score").iloc[0]
     text = (
-        f"The best layer of {best.model} is {best.layer}: a {best.probe} probe names {100 * best.score:.1f} % of the "
+        f"The best layer of {best.model} is {best.layer}: the {best.probe} probe names {100 * best.score:.1f} % of the "
         f"{best.n_test} {unit} rightly [{100 * best.ci_low:.1f}, {100 * best.ci_high:.1f}]."
     )
     rivals = accuracy[accuracy["baseline"] != "none"].groupby("baseline", sort=False)["score"].max()
-    gaps = ", ".join(f"{name} {100 * score:.1f} %" for name, score in rivals.items())
+    gaps = ", ".join(f"{NAMES.get(str(name), name)} {100 * score:.1f} %" for name, score in rivals.items())
     return f"{text} Its controls at their best: {gaps}."
 
 
 def _wide(scores: pd.DataFrame) -> pd.DataFrame:
     accuracy = scores[scores["metric"] == "accuracy"]
     columns = ["baseline", "layer", "score", "ci_low", "ci_high", "n_test"]
-    return accuracy[columns].replace({"baseline": {"none": "the model"}})
+    return accuracy[columns].replace({"baseline": NAMES})

@@ -67,10 +67,10 @@ def test_it_answers_with_the_best_layer_its_interval_and_its_controls(scores, tm
     )
     best = scores[(scores.baseline == "none") & (scores.metric == "accuracy")].set_index("layer").loc[1]
     assert (
-        f"The best layer of m<b> is 1: a ridge probe names {100 * best.score:.1f} % of the 400 phones"
+        f"The best layer of m<b> is 1: the ridge probe names {100 * best.score:.1f} % of the 400 phones"
         in page.words
     )
-    assert re.search(r"shuffled-labels \d+\.\d %, majority \d+\.\d %", page.words)
+    assert re.search(r"shuffled labels \d+\.\d %, majority class \d+\.\d %", page.words)
     assert "First this." in page.words
     assert "And that." in page.words
     assert "hop 320" in page.words
