@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -62,7 +63,11 @@ class Wav2Vec2Family(Family):
 
     def blocks(self, stack: Stack) -> list[Block]:
         """Return the transformer layers of the encoder."""
-        return [] if stack == "decoder" else [self.block(layer) for layer in self.base.encoder.layers]
+        return [] if stack == "decoder" else self._blocks
+
+    @cached_property
+    def _blocks(self) -> list[Block]:
+        return [self.block(layer) for layer in self.base.encoder.layers]
 
     def block(self, layer: Any) -> Block:
         """Return the modules of one transformer layer."""
