@@ -3,7 +3,18 @@
 from speechinterp.representations.acoustic import AcousticFeatures
 from speechinterp.representations.common import common_units
 from speechinterp.representations.extraction import extract
+from speechinterp.representations.moments import Moments
 from speechinterp.representations.pooling import pool_units
+from speechinterp.representations.statistics import Statistics, indicator
 from speechinterp.representations.store import Representations
 
-__all__ = ["AcousticFeatures", "Representations", "common_units", "extract", "pool_units"]
+__all__ = [
+    "AcousticFeatures",
+    "Moments",
+    "Representations",
+    "Statistics",
+    "common_units",
+    "extract",
+    "indicator",
+    "pool_units",
+]
