@@ -7,6 +7,7 @@ __all__ = [
     "AudioError",
     "CorpusError",
     "FrameError",
+    "MixingError",
     "ModelError",
     "ProbeError",
     "SpeechInterpError",
@@ -76,6 +77,10 @@ class TapError(SpeechInterpError):
 
 class StoreError(SpeechInterpError):
     """A store cannot be written, is broken, or belongs to another study."""
+
+
+class MixingError(SpeechInterpError):
+    """A context-mixing measure does not apply to a model, an utterance or its units."""
 
 
 class ProbeError(SpeechInterpError):

@@ -110,12 +110,16 @@ class Attention:
 
 @dataclass(frozen=True)
 class Block:
-    """The modules of one transformer layer; `first` is the one that reads the layer's input."""
+    """The modules of one transformer layer.
+
+    `first` is the one that reads the layer's input; `neurons` gives the MLP's hidden activations for its input.
+    """
 
     module: nn.Module
     first: nn.Module
     attention: Attention
     attention_norm: nn.Module
+    neurons: Callable[[Tensor], Tensor]
     mlp_output: nn.Linear
     mlp_norm: nn.Module
     cross: Attention | None = None

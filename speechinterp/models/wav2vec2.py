@@ -71,14 +71,15 @@ class Wav2Vec2Family(Family):
 
     def block(self, layer: Any) -> Block:
         """Return the modules of one transformer layer."""
-        a = layer.attention
+        a, mlp = layer.attention, layer.feed_forward
         attention = Attention(a, a.q_proj, a.k_proj, a.v_proj, a.out_proj, a.num_heads)
         return Block(
             module=layer,
             first=layer.layer_norm if self.pre_norm else a,
             attention=attention,
             attention_norm=layer.layer_norm,
-            mlp_output=layer.feed_forward.output_dense,
+            neurons=lambda x: mlp.intermediate_act_fn(mlp.intermediate_dense(x)),
+            mlp_output=mlp.output_dense,
             mlp_norm=layer.final_layer_norm,
         )
 

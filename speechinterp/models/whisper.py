@@ -140,6 +140,7 @@ def _block(layer: Any) -> Block:
         first=layer.self_attn_layer_norm,
         attention=attention(layer.self_attn),
         attention_norm=layer.self_attn_layer_norm,
+        neurons=lambda x: layer.activation_fn(layer.fc1(x)),
         mlp_output=layer.fc2,
         mlp_norm=layer.final_layer_norm,
         cross=attention(layer.encoder_attn) if crosses else None,
