@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,4 +47,11 @@ def _restricted(rep: Representations, keep: npt.NDArray[np.bool_]) -> Representa
     if keep.all():
         return rep
     units = rep.units[keep].reset_index(drop=True)
-    return replace(rep, units=units, read_layer=lambda layer: rep.read_layer(layer)[keep])
+
+    def stream(layers: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        start = 0
+        for block in rep.blocks(layers):
+            yield block[:, keep[start : start + block.shape[1]]]
+            start += block.shape[1]
+
+    return replace(rep, units=units, read_layer=lambda layer: rep.read_layer(layer)[keep], read_blocks=stream)

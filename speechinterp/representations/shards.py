@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,16 @@ from speechinterp.representations.pooling import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TEXTS", "UNIT_COLUMNS", "ShardWriter", "layer_column", "read_layer", "read_record", "read_units"]
+__all__ = [
+    "TEXTS",
+    "UNIT_COLUMNS",
+    "ShardWriter",
+    "layer_column",
+    "read_blocks",
+    "read_layer",
+    "read_record",
+    "read_units",
+]
 
 TEXTS = ("utterance", "speaker", "tier", "label")
 UNIT_COLUMNS = (*TEXTS, "start", "end", "frames", "time")
@@ -130,6 +139,25 @@ def read_layer(paths: Sequence[Path], layer: int, n_units: int, width: int) -> n
     if row != n_units:
         raise ValueError(f"{row} vectors for {n_units} units")
     return vectors
+
+
+def read_blocks(
+    paths: Sequence[Path], layers: Sequence[int], width: int, rows: int
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the vectors of some layers, so many units at a time [shape=(layers, units, width)].
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        If a shard cannot be read, or does not agree with its checksums.
+    """
+    import pyarrow.parquet as pq
+
+    columns = [layer_column(layer) for layer in layers]
+    for path in paths:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+                yield np.stack([batch[name].flatten().to_numpy().reshape(-1, width) for name in columns])
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:

@@ -16,11 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import StoreError, shortlist
-from speechinterp.representations.shards import read_layer, read_record, read_units
+from speechinterp.representations.shards import read_blocks, read_layer, read_record, read_units
 
 __all__ = ["Representations", "Store"]
 
 FORMAT = 1
+BLOCK = 2048
+"""Units in memory at a time where representations are streamed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Representations:
         What made them: model, weights hash, corpus, unit, pooling, frame rule, versions, totals.
     keeper
         Whatever must live as long as the vectors can be read, such as a temporary folder.
+    read_blocks
+        Gives the vectors of some layers piece by piece, in the order of the units; without it they are cut
+        from whole layers.
     """
 
     units: pd.DataFrame
@@ -48,6 +53,9 @@ class Representations:
     layers: tuple[int, ...]
     meta: Mapping[str, Any]
     keeper: object = field(default=None, repr=False)
+    read_blocks: Callable[[Sequence[int]], Iterator[npt.NDArray[np.float32]]] | None = field(
+        default=None, repr=False
+    )
 
     @classmethod
     def of(
@@ -71,13 +79,34 @@ class Representations:
 
     def layer(self, layer: int) -> npt.NDArray[np.float32]:
         """Return the vectors of one layer [shape=(units, dimensions)]."""
+        self._check(layer)
+        return self.read_layer(layer)
+
+    def blocks(self, layers: Sequence[int] | None = None) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the vectors of some layers, or all, a few thousand units at a time.
+
+        Yields
+        ------
+        numpy.ndarray
+            [shape=(layers, units, dimensions)]; one after the other they are all units, in their order.
+        """
+        layers = self.layers if layers is None else layers
+        for layer in layers:
+            self._check(layer)
+        if self.read_blocks is not None:
+            yield from self.read_blocks(layers)
+            return
+        whole = [self.read_layer(layer) for layer in layers]
+        for start in range(0, len(self), BLOCK):
+            yield np.stack([vectors[start : start + BLOCK] for vectors in whole])
+
+    def _check(self, layer: int) -> None:
         if layer not in self.layers:
             raise StoreError(
                 f"there is no layer {layer}",
                 expected=f"one of {shortlist(self.layers, 60)}",
                 fix="take it from reps.layers",
             )
-        return self.read_layer(layer)
 
     def __len__(self) -> int:
         return len(self.units)
@@ -277,8 +306,12 @@ class Store:
             with self._reading():
                 return read_layer(paths, layer, n_units, identity["width"])
 
+        def stream(layers: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+            with self._reading():
+                yield from read_blocks(paths, layers, identity["width"], BLOCK)
+
         meta = {**identity, **{key: manifest[key] for key in manifest if key != "identity"}}
-        return Representations(units, read, tuple(range(identity["n_layers"])), meta, keeper)
+        return Representations(units, read, tuple(range(identity["n_layers"])), meta, keeper, stream)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

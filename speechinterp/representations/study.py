@@ -7,8 +7,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,12 +21,23 @@ from speechinterp.frames import FrameRule, exact_seconds
 from speechinterp.representations.encoder import Encoder, Wave
 from speechinterp.representations.plan import batches, chunks
 from speechinterp.representations.pooling import Pool, Row, every_frame, pooled, whole_unit
-from speechinterp.representations.shards import ShardWriter
 from speechinterp.segments import Segment
 
 __all__ = ["OnBad", "Study"]
 
 OnBad = Literal["raise", "skip"]
+
+
+class UnitWriter(Protocol):
+    """What takes the units of a shard: a file, or sums."""
+
+    def add(
+        self, units: Sequence[tuple[str, str | None, str, Row]], vectors: npt.NDArray[np.float32]
+    ) -> None:
+        """Take units (utterance, speaker, tier, row) and their vectors [shape=(layers, units, width)]."""
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Take the record of the shard, which is whole."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class Study:
             "rule": None if frames or self.pool == "slice" else self.rule,
         }
 
-    def make_shard(self, writer: ShardWriter, ids: Sequence[str], record: dict[str, Any]) -> Iterator[int]:
+    def make_shard(self, writer: UnitWriter, ids: Sequence[str], record: dict[str, Any]) -> Iterator[int]:
         """Encode the utterances of a shard, write their units, and yield how many are done."""
         left, done = Left(), set[str]()
         n_units = without_frames = 0
