@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from speechinterp.align import align
     from speechinterp.corpora import Corpus, Utterance, load_corpus
     from speechinterp.frames import FrameGrid
     from speechinterp.models import SpeechModel, Tap, load_model
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from speechinterp.representations import Representations, extract
     from speechinterp.segments import Segment, Tier
 
+_ROOMS = ("align",)  # named as a whole; this one can also be called
 _HOMES = {
     "Corpus": "corpora",
     "FrameGrid": "frames",
@@ -40,6 +42,7 @@ __all__ = [
     "Tier",
     "Utterance",
     "__version__",
+    "align",
     "extract",
     "load_corpus",
     "load_model",
@@ -49,6 +52,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its room when it is first used, so that the start stays fast."""
+    if name in _ROOMS:
+        return import_module(f"speechinterp.{name}")
     if name in _HOMES:
         return getattr(import_module(f"speechinterp.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'speechinterp' has no attribute {name!r}")

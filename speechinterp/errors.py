@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AlignmentError",
     "AnnotationError",
     "AudioError",
     "CorpusError",
@@ -57,6 +58,10 @@ class AudioError(SpeechInterpError):
 
 class AnnotationError(SpeechInterpError):
     """An annotation (TextGrid, .phn, _annot.json, table) is missing, broken or does not fit its audio."""
+
+
+class AlignmentError(SpeechInterpError):
+    """A transcript and its sound cannot be aligned, or a tier cannot be made."""
 
 
 class CorpusError(SpeechInterpError):

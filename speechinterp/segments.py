@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 from speechinterp.errors import AnnotationError
@@ -22,6 +22,10 @@ class Segment:
         Times in seconds; ``start == end`` is a point in time.
     label
         What is said there; empty for silence that nobody labelled.
+    score
+        Where an aligner found the segment, how sure it is: a natural log-probability, the mean over the frames
+        or symbols of the segment, so that 0 is certain. None for annotation. Segments that differ in
+        nothing else are equal.
 
     Raises
     ------
@@ -32,6 +36,7 @@ class Segment:
     start: float
     end: float
     label: str
+    score: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and math.isfinite(self.end) and 0 <= self.start <= self.end):
@@ -90,4 +95,4 @@ class Tier(Sequence[Segment]):
     def relabel(self, rule: Callable[[str], str | None]) -> Tier:
         """Return a tier with every label passed through `rule`; segments for which it gives None are left out."""
         pairs = [(segment, rule(segment.label)) for segment in self.segments]
-        return Tier(self.name, [Segment(s.start, s.end, label) for s, label in pairs if label is not None])
+        return Tier(self.name, [replace(s, label=label) for s, label in pairs if label is not None])
