@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from speechinterp.audio import head_of
 from speechinterp.corpora.files import beside, find_audio, read_text, relative
+from speechinterp.corpora.labels import map_labels
 from speechinterp.corpora.tiers import fit_to_audio, segment
 from speechinterp.corpora.utterance import Corpus, Utterance
 from speechinterp.errors import AnnotationError, CorpusError
@@ -17,7 +16,7 @@ from speechinterp.segments import Tier
 
 __all__ = ["read_timit"]
 
-LABEL_SETS = (39, 61)
+LABEL_SETS = (39, 48, 61)
 
 
 def read_timit(root: Path, *, labels: int = 39, sa: bool = True) -> Corpus:
@@ -29,7 +28,8 @@ def read_timit(root: Path, *, labels: int = 39, sa: bool = True) -> Corpus:
         A folder at any level, for example that of ``TRAIN`` and ``TEST``.
     labels
         61: the labels as they were made. 39: the classes of Lee & Hon (1989), in which the glottal stop ``q``
-        is left out and closures and silences are ``sil``; segments are never merged.
+        is left out and closures and silences are ``sil``; 48: the finer classes of theirs. Segments are
+        never merged.
     sa
         Whether to take the two dialect sentences, which every speaker reads.
 
@@ -42,7 +42,7 @@ def read_timit(root: Path, *, labels: int = 39, sa: bool = True) -> Corpus:
     Raises
     ------
     CorpusError
-        If there is no sound, two files have the same id, or `labels` is neither 39 nor 61.
+        If there is no sound, two files have the same id, or `labels` is none of 39, 48 and 61.
 
     References
     ----------
@@ -50,7 +50,7 @@ def read_timit(root: Path, *, labels: int = 39, sa: bool = True) -> Corpus:
     Transactions on Acoustics, Speech, and Signal Processing 37(11), 1641-1648.
     """
     if labels not in LABEL_SETS:
-        raise CorpusError(f"labels={labels}", expected="39 or 61", fix="labels=39")
+        raise CorpusError(f"labels={labels}", expected="39, 48 or 61", fix="labels=39")
     found = find_audio(root)
     kept = {id_: audio for id_, audio in found.items() if sa or _sentence(id_)[:2] != "sa"}
     return Corpus(
@@ -98,16 +98,15 @@ def _sentence(id_: str) -> str:
 
 
 def _phones(path: Path, rate: int, root: Path, labels: int) -> Tier:
-    tier, classes = _tier("phones", path, rate, root), _classes()
-    for each in tier:
-        if each.label not in classes:
-            raise AnnotationError(
-                f"{relative(path, root)}: {each.label!r} at {each.start:.3f} s is none of TIMIT's 61 labels",
-                expected=f"labels such as {', '.join(list(classes)[:5])}",
-                cause="phones of another corpus or aligner in a .phn file",
-                fix="correct the label, or read the corpus as textgrid: or table:",
-            )
-    return tier if labels == 61 else tier.relabel(lambda label: classes[label] or None)
+    try:
+        return map_labels(_tier("phones", path, rate, root), "timit61", f"timit{labels}")
+    except AnnotationError as error:
+        raise AnnotationError(
+            f"{relative(path, root)}, {error.found}",
+            expected="TIMIT's 61 labels, such as iy, bcl and h#",
+            cause="phones of another corpus or aligner in a .phn file",
+            fix="correct the labels, or read the corpus as textgrid: or table:",
+        ) from None
 
 
 def _tier(tier: str, path: Path, rate: int, root: Path) -> Tier:
@@ -126,10 +125,3 @@ def _tier(tier: str, path: Path, rate: int, root: Path) -> Tier:
             )
         segments.append(segment(int(fields[0]) / rate, int(fields[1]) / rate, fields[2].strip(), where))
     return Tier(tier, segments)
-
-
-@cache
-def _classes() -> dict[str, str]:
-    """Return the 39 classes by the 61 labels; empty for the label that is left out."""
-    lines = files("speechinterp.corpora").joinpath("timit_39.csv").read_text("utf-8").split("\n")
-    return {row["timit61"]: row["timit39"] for row in csv.DictReader(lines[1:])}

@@ -42,7 +42,7 @@ def test_options_mean_the_same_in_a_spec_and_as_keywords(timit: Path) -> None:
         ("timit:{}?label=61", "no option 'label'.*one of labels, sa"),
         ("timit:{}?labels", "'labels' .* has no value"),
         ("timit:{}?labels=many", "labels=many.*a whole number"),
-        ("timit:{}?labels=48", "labels=48.*39 or 61"),
+        ("timit:{}?labels=40", "labels=40.*39, 48 or 61"),
         ("timit:{}?sa=maybe", "sa=maybe.*yes or no"),
         ("librispeech:{}?x=1", "no option 'x'.*no options"),
         ("textgrid:{}?speaker=prefix:0", "speaker=prefix:0.*prefix:N"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from speechinterp.audio import head_of
-from speechinterp.corpora import load_corpus, timit
+from speechinterp.corpora import load_corpus
 from speechinterp.errors import AnnotationError, CorpusError
 
 PHN = "0 2000 h#\n2000 4000 sh\n4000 6000 ix\n6000 7000 q\n7000 8000 tcl\n8000 9000 t\n9000 16000 h#\n"
@@ -45,6 +44,10 @@ def test_words_that_overlap_are_kept(ldc: Path) -> None:
 
 def test_all_61_labels_on_request(ldc: Path) -> None:
     assert load_corpus(f"timit:{ldc}?labels=61")[0].tier("phones").labels == PHN.split()[2::3]
+
+
+def test_48_classes_on_request(ldc: Path) -> None:
+    assert load_corpus(f"timit:{ldc}?labels=48")[0].tier("phones").labels == "sil sh ix cl t sil".split()
 
 
 def test_sentences_that_everyone_reads_can_be_left_out(ldc: Path) -> None:
@@ -83,7 +86,7 @@ def test_annotations_in_capitals_beside_sound_that_is_not(record, tmp_path: Path
         ("0 2000 h#\n2000 sh\n", r"x/sx1\.phn, line 2: '2000 sh'"),
         ("0 20.5 h#\n", r"x/sx1\.phn, line 1"),
         ("0 100 h#\n\n200 100 sh\n", r"x/sx1\.phn, line 3: segment 'sh' runs from"),
-        ("0 2000 ʃ\n", "'ʃ' at 0.000 s is none of TIMIT's 61"),
+        ("0 2000 ʃ\n", r"x/sx1\.phn, tier 'phones': no timit39 for timit61 'ʃ'"),
         ("0 99000 h#\n", r"x/sx1\.phn, tier 'phones': 'sil' ends at 6.188 s.*1.000 s"),
         ("", r"x/sx1\.phn is empty"),
     ],
@@ -101,32 +104,6 @@ def test_a_missing_phn_is_named(record, tmp_path: Path) -> None:
     record("x/sx1.wav")
     with pytest.raises(AnnotationError, match=r"no sx1.phn beside x/sx1.wav"):
         load_corpus(f"timit:{tmp_path}")[0]
-
-
-def test_the_folding_has_61_labels_and_39_classes() -> None:
-    with Path(timit.__file__).with_name("timit_39.csv").open(encoding="utf-8") as file:
-        source, *lines = file
-        fold = {row["timit61"]: row["timit39"] for row in csv.DictReader(lines)}
-    assert "Lee" in source
-    assert len(lines) == 62
-    assert len(fold) == 61
-    assert len(set(fold.values()) - {""}) == 39
-    assert [label for label in fold if not fold[label]] == ["q"]
-    merged = {cls: {label for label in fold if fold[label] == cls} for cls in fold.values()}
-    assert {cls: labels for cls, labels in merged.items() if len(labels) > 1} == {
-        "aa": {"aa", "ao"},
-        "ah": {"ah", "ax", "ax-h"},
-        "er": {"er", "axr"},
-        "hh": {"hh", "hv"},
-        "ih": {"ih", "ix"},
-        "l": {"l", "el"},
-        "m": {"m", "em"},
-        "n": {"n", "en", "nx"},
-        "ng": {"ng", "eng"},
-        "sh": {"sh", "zh"},
-        "uw": {"uw", "ux"},
-        "sil": {"pcl", "tcl", "kcl", "bcl", "dcl", "gcl", "h#", "pau", "epi"},
-    }
 
 
 @pytest.mark.real
