@@ -11,6 +11,7 @@ __all__ = [
     "MixingError",
     "ModelError",
     "ProbeError",
+    "SimilarityError",
     "SpeechInterpError",
     "StoreError",
     "TapError",
@@ -90,6 +91,10 @@ class MixingError(SpeechInterpError):
 
 class ProbeError(SpeechInterpError):
     """A probe cannot be fitted or scored fairly on the data given."""
+
+
+class SimilarityError(SpeechInterpError):
+    """Two views cannot be compared on the data given: other units, too few of them, or unknown conditions."""
 
 
 def shortlist(items: object, limit: int = 10) -> str:
