@@ -5,5 +5,6 @@ from speechinterp.models.family import Inputs
 from speechinterp.models.loading import load_model
 from speechinterp.models.model import SpeechModel
 from speechinterp.models.taps import Recording, Tap
+from speechinterp.models.vocabulary import Vocabulary
 
-__all__ = ["Inputs", "Recording", "SpeechModel", "Tap", "check_model", "load_model"]
+__all__ = ["Inputs", "Recording", "SpeechModel", "Tap", "Vocabulary", "check_model", "load_model"]

@@ -193,7 +193,7 @@ def _taps(model: SpeechModel, waves: list[Tensor]) -> Iterator[Row]:
     def run(stack: Stack) -> Tensor:
         if stack == "encoder":
             return model.encode(inputs)
-        with model._running(inputs):
+        with model.running(inputs):
             output = model.family.base(encoder_outputs=(encoded,), decoder_input_ids=tokens, use_cache=False)
         return output.last_hidden_state
 

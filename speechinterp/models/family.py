@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from speechinterp.errors import ModelError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.taps import Block, Site, Stack
 
@@ -92,6 +93,15 @@ class Family(ABC):
     def final_norm(self, state: Tensor) -> Tensor:
         """Turn the raw state of the last encoder layer into what the head reads."""
         return state
+
+    def read_out(self, state: Tensor, stack: Stack) -> Tensor:
+        """Turn raw states of any layer into logits, as if they were those of the stack's last layer."""
+        raise ModelError(
+            f"no head of this {type(self.module).__name__} reads every position of its {stack}",
+            expected="a CTC head for the encoder, or a language model head for the decoder",
+            cause="a pre-trained encoder or a classifier; or the encoder of Whisper, which only its decoder reads",
+            fix="stack='decoder' for Whisper; or load a model that was fine-tuned for recognition",
+        )
 
     def batch_limit(self, seconds: float) -> int:
         """Return how many utterances to run at once if the longest has this many seconds."""

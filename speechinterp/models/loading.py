@@ -103,6 +103,7 @@ def load_model(
     module, checkpoint = _load_module(source, config, number, options)
     model = SpeechModel(module.to(target), _short_name(source), _preprocessor(source, options), revision)
     model.checkpoint = checkpoint
+    model.read_tokenizer = partial(_tokenizer, source, options)
     model.reload = partial(load_model, name, device=str(target), revision=revision)
     difference = positional_difference(module, checkpoint)
     if difference:
@@ -235,7 +236,15 @@ def _load_module(
             "place of what is missing",
             fix="get the complete checkpoint, or correct 'architectures' and the sizes in config.json",
         )
+    _complete_generation(module, _file(source, "generation_config.json", options))
     return module.eval(), checkpoint
+
+
+def _complete_generation(module: Any, path: Path | None) -> None:
+    """Take over all that generation_config.json says; transformers drops Whisper's own entries of a re-saved one."""
+    if path is not None and hasattr(module, "generation_config"):
+        said = json.loads(path.read_text(encoding="utf-8"))
+        vars(module.generation_config).update(said | {"_from_model_config": False})
 
 
 def _file(source: str, name: str, options: Mapping[str, Any]) -> Path | None:
@@ -286,6 +295,24 @@ def _preprocessor(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
             expected="the settings of a Hugging Face feature extractor",
             cause="a damaged download, or a file edited by hand",
             fix="download the model again",
+        ) from error
+
+
+def _tokenizer(source: str, options: Mapping[str, Any]) -> Any:
+    """Return the tokenizer of a checkpoint, None if it has none."""
+    from transformers import AutoTokenizer
+
+    if not any(_file(source, name, options) for name in ("tokenizer.json", "vocab.json")):
+        return None
+    try:
+        with _quiet_transformers():
+            return AutoTokenizer.from_pretrained(source, **options)
+    except Exception as error:
+        raise ModelError(
+            f"the tokenizer of {source} cannot be read: {_first_line(error)}",
+            expected="tokenizer.json, or vocab.json with tokenizer_config.json",
+            cause="a damaged download, or a tokenizer that needs another package",
+            fix="download the model again, or pass a tokenizer: model.read_tokenizer = lambda: tokenizer",
         ) from error
 
 

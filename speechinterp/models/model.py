@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from speechinterp.corpora.utterance import Utterance
-from speechinterp.errors import AudioError, ModelError, TapError
+from speechinterp.errors import ModelError, TapError
 from speechinterp.frames import FrameGrid
+from speechinterp.models.decoding import transcribe
 from speechinterp.models.family import Family, Inputs
 from speechinterp.models.loading import family_of
+from speechinterp.models.sounds import check_sound
 from speechinterp.models.tapping import intervening, parts_of, recording
 from speechinterp.models.taps import Recording, Stack, Tap
+from speechinterp.models.vocabulary import Vocabulary, vocabulary_of
 from speechinterp.models.weights import weights_hash
 
 __all__ = ["Form", "Heard", "SpeechModel"]
@@ -65,6 +68,7 @@ class SpeechModel:
         self.seed: int | None = None
         self.checkpoint: tuple[Path, ...] = ()
         self.reload: Callable[[], SpeechModel] | None = None
+        self.read_tokenizer: Callable[[], Any] | None = None
         self._recordings: list[Recording] = []
         self._edited: list[list[Tap]] = []
 
@@ -155,45 +159,11 @@ class SpeechModel:
 
     def check_sound(self, name: str, waveform: Tensor | npt.NDArray[np.float32]) -> None:
         """Raise AudioError if the model cannot take a sound: its type, length, channels or values."""
-        if not (waveform.is_floating_point() if isinstance(waveform, Tensor) else waveform.dtype.kind == "f"):
-            raise AudioError(
-                f"{name} holds samples of type {waveform.dtype}",
-                expected="floating point samples from -1 to 1",
-                cause="a sound read as 16-bit integers",
-                fix="divide 16-bit samples by 32768, or read the file with speechinterp.audio.read_sound",
-            )
-        if waveform.ndim != 1:
-            raise AudioError(
-                f"{name} has shape {tuple(waveform.shape)}",
-                expected="one channel [shape=(samples,)]",
-                fix="choose a channel",
-            )
-        n, rate = len(waveform), self.sample_rate
-        shortest = self.family.min_samples
-        if n < shortest:
-            raise AudioError(
-                f"{name} is {1000 * n / rate:.1f} ms long ({n} samples)",
-                expected=f"at least one frame of {self.id}: {1000 * shortest / rate:.1f} ms ({shortest} samples)",
-                cause="a clip cut to a single phone, or an almost empty recording",
-                fix="leave it out (--on-bad skip), or encode the whole utterance and pool its segment",
-            )
-        longest = self.family.max_samples
-        if longest is not None and n > longest:
-            raise AudioError(
-                f"{name} is {n / rate:.2f} s long",
-                expected=f"at most the window of {self.id}, {longest / rate:.2f} s",
-                cause="a long recording that was not cut into utterances",
-                fix="cut it at pauses, or leave it out (--on-bad skip)",
-            )
-        finite = torch.isfinite(waveform) if isinstance(waveform, Tensor) else np.isfinite(waveform)
-        if not finite.all():
-            raise AudioError(
-                f"{name} holds NaN or infinite samples", expected="finite samples", fix="repair the recording"
-            )
+        check_sound(self.family, self.id, name, waveform)
 
     def encode(self, inputs: Inputs) -> Tensor:
         """Run the encoder; return its output, after the last norm [shape=(batch, time, width)]."""
-        with self._running(inputs):
+        with self.running(inputs):
             return self.family.encode(inputs)
 
     def logits(self, inputs: Inputs, tokens: Tensor | None = None) -> Tensor:
@@ -228,7 +198,7 @@ class SpeechModel:
                 cause="use_weighted_layer_sum in its config.json, as in the SUPERB models",
                 fix="write to attention_output and mlp_output, or use model.encode",
             )
-        with self._running(inputs):
+        with self.running(inputs):
             return self.family.logits(inputs, tokens)
 
     @torch.no_grad()
@@ -264,8 +234,46 @@ class SpeechModel:
             for i, n in enumerate(inputs.n_frames)
         ]
 
+    def read_out(self, states: Tensor, stack: Stack = "encoder") -> Tensor:
+        """Read raw residual states of any layer as the model reads those of its last one.
+
+        Parameters
+        ----------
+        states
+            Of the encoder (CTC models) or of the decoder [shape=(..., width)].
+        stack
+            Which of the two they come from.
+
+        Returns
+        -------
+        Tensor
+            Logits, after the stack's last norm, if it has one, and the head [shape=(..., vocabulary)].
+
+        Raises
+        ------
+        ModelError
+            If no head reads this stack frame by frame.
+        """
+        return self.family.read_out(states, stack)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the symbols of the CTC head or of the decoder stand for."""
+        return vocabulary_of(self)
+
+    @overload
+    def transcribe(self, heard: Heard) -> str: ...
+    @overload
+    def transcribe(self, heard: Sequence[Heard]) -> list[str]: ...
+    def transcribe(self, heard: Heard | Sequence[Heard]) -> str | list[str]:
+        """Write down what is said, taking the best symbol at every step; a list of sounds gives a list of texts."""
+        if isinstance(heard, Utterance | np.ndarray | Tensor):
+            return transcribe(self, [heard])[0]
+        return transcribe(self, heard)
+
     @contextmanager
-    def _running(self, inputs: Inputs) -> Iterator[None]:
+    def running(self, inputs: Inputs) -> Iterator[None]:
+        """Set up a run of the module on a batch: in evaluation mode, exact on GPUs, its lengths known to recordings."""
         for record in self._recordings:
             record.n_frames = inputs.n_frames
         training = [module for module in self.module.modules() if module.training]
@@ -349,6 +357,9 @@ class SpeechModel:
             twin = SpeechModel(module.to(device=device, dtype=dtype).eval(), *names)
             twin.baseline, twin.seed = "random-init", seed
             twin.reload = partial(build, torch.float32)
+            twin.read_tokenizer = self.read_tokenizer
+            if hasattr(self.module, "generation_config"):
+                module.generation_config = self.module.generation_config
             return twin
 
         return build(self.dtype)
@@ -364,7 +375,9 @@ class SpeechModel:
         if self.reload is not None:
             return self.reload()
         module = copy.deepcopy(self.module).float()
-        return SpeechModel(module, self.id, self.preprocessor, self.revision)
+        exact = SpeechModel(module, self.id, self.preprocessor, self.revision)
+        exact.read_tokenizer = self.read_tokenizer
+        return exact
 
     def describe(self) -> dict[str, Any]:
         """Return what a result must record of the model."""

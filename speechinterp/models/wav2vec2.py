@@ -110,6 +110,13 @@ class Wav2Vec2Family(Family):
         """Apply the encoder's norm after the last layer, which only pre-norm models have."""
         return self.base.encoder.layer_norm(state) if self.pre_norm else state
 
+    def read_out(self, state: Tensor, stack: Stack) -> Tensor:
+        """Apply the last norm and the CTC head to raw encoder states."""
+        if stack == "decoder" or not hasattr(self.module, "lm_head"):
+            return super().read_out(state, stack)
+        head: Any = self.module.lm_head
+        return head(self.final_norm(state))
+
     def encode(self, inputs: Inputs) -> Tensor:
         """Run the encoder."""
         with exact_padding(self.base, inputs, self.grid):

@@ -112,6 +112,13 @@ class WhisperFamily(Family):
         """Apply the encoder's norm after the last layer."""
         return self.encoder.layer_norm(state)
 
+    def read_out(self, state: Tensor, stack: Stack) -> Tensor:
+        """Apply the decoder's last norm and the tied embeddings to raw decoder states."""
+        if stack == "encoder" or not hasattr(self.module, "proj_out"):
+            return super().read_out(state, stack)
+        head: Any = self.module.proj_out
+        return head(self.decoder.layer_norm(state))
+
     def encode(self, inputs: Inputs) -> Tensor:
         """Run the encoder."""
         return self.encoder(inputs.values).last_hidden_state
