@@ -250,7 +250,6 @@ def _ipa(label: str) -> str:
 
 def _spelling(source: str, target: str) -> Rule:
     """Return the map between two ways to write the IPA, symbol by symbol."""
-
     names: dict[str, str] = {}
     for row in _rows("ipa"):
         names.setdefault(_decomposed(row[source]), _decomposed(row[target]))

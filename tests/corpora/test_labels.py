@@ -213,7 +213,7 @@ def test_every_phone_of_the_embedded_corpus_has_features_and_its_class() -> None
     assert len(labels) == 47
     assert manners.pop("approximant") == {"approximant", "lateral approximant"}
     vowels = {name: manners.pop(name) for name in ("vowel", "rhotic vowel", "diphthong")}
-    assert vowels == dict.fromkeys(vowels, {"vowel"})
+    assert vowels == {name: {"vowel"} for name in vowels}
     assert manners == {name: {name} for name in manners}
 
 
