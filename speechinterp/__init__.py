@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from speechinterp import similarity
     from speechinterp.align import align
     from speechinterp.corpora import Corpus, Utterance, load_corpus
     from speechinterp.frames import FrameGrid
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from speechinterp.representations import Representations, extract
     from speechinterp.segments import Segment, Tier
 
-_ROOMS = ("align",)  # named as a whole; this one can also be called
+_ROOMS = ("align", "similarity")  # named as a whole; the first can also be called
 _HOMES = {
     "Corpus": "corpora",
     "FrameGrid": "frames",
@@ -47,6 +48,7 @@ __all__ = [
     "load_corpus",
     "load_model",
     "probe",
+    "similarity",
 ]
 
 
