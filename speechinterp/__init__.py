@@ -10,7 +10,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from speechinterp import similarity
     from speechinterp.align import align
-    from speechinterp.corpora import Corpus, Utterance, load_corpus
+    from speechinterp.corpora import (
+        Corpus,
+        Utterance,
+        load_corpus,
+        map_labels,
+        read_annotation,
+        write_annotation,
+    )
     from speechinterp.frames import FrameGrid
     from speechinterp.models import SpeechModel, Tap, load_model
     from speechinterp.probing import probe
@@ -30,7 +37,10 @@ _HOMES = {
     "extract": "representations",
     "load_corpus": "corpora",
     "load_model": "models",
+    "map_labels": "corpora",
     "probe": "probing",
+    "read_annotation": "corpora",
+    "write_annotation": "corpora",
 }
 
 __all__ = [
@@ -47,8 +57,11 @@ __all__ = [
     "extract",
     "load_corpus",
     "load_model",
+    "map_labels",
     "probe",
+    "read_annotation",
     "similarity",
+    "write_annotation",
 ]
 
 

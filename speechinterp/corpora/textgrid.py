@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from speechinterp.corpora.files import beside, existing_folder, find_audio, read_text, relative, speaker_rule
-from speechinterp.corpora.textgrid_format import parse_textgrid
+from speechinterp.corpora.formats.textgrid import parse_textgrid
 from speechinterp.corpora.tiers import fit_to_audio, transcript_of, with_standard_names
 from speechinterp.corpora.utterance import Corpus, Utterance
 from speechinterp.errors import AnnotationError

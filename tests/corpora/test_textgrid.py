@@ -13,7 +13,7 @@ from praatio.utilities import textgrid_io
 
 from speechinterp.corpora import load_corpus
 from speechinterp.corpora.files import read_text
-from speechinterp.corpora.textgrid_format import parse_textgrid
+from speechinterp.corpora.formats.textgrid import parse_textgrid
 from speechinterp.errors import AnnotationError
 from speechinterp.segments import Segment, Tier
 

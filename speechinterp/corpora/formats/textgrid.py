@@ -1,4 +1,4 @@
-"""The text of a Praat TextGrid, long or short, as tiers.
+"""Praat TextGrids, long and short.
 
 Praat reads numbers, quoted texts and <flags> that stand free, and takes everything else for comment; so does
 this reader, which is why the long, the short and ELAN's form, labels over several lines and doubled quotes
@@ -9,13 +9,22 @@ short TextGrid that ends without a line break, all that follows a cut, and the s
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections.abc import Iterator
 
+from speechinterp.corpora.formats.common import (
+    Recording,
+    cannot_carry,
+    filled,
+    is_points,
+    refuse_overlap,
+    refuse_repeated,
+    seconds,
+)
 from speechinterp.corpora.tiers import segment
-from speechinterp.errors import AnnotationError, shortlist
+from speechinterp.errors import AnnotationError
 from speechinterp.segments import Tier
 
-__all__ = ["parse_textgrid"]
+__all__ = ["compose_short_textgrid", "compose_textgrid", "parse_textgrid"]
 
 HEAD = re.compile(r'[^"]*"ooTextFile[^"]*"[^"]*"TextGrid[^"]*"')
 TOKEN = re.compile(
@@ -26,8 +35,8 @@ TOKEN = re.compile(
     r'|(?P<unclosed>")'
     r'|[^\s"=]+|='
 )
-OVERLAP = 1e-6
-"""Seconds by which intervals may overlap: what is left of a time after conversion between programs."""
+HEADER = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
+APART = "correct the times; speakers who overlap belong on tiers of their own"
 
 
 def parse_textgrid(text: str, name: str) -> list[Tier]:
@@ -58,16 +67,62 @@ def parse_textgrid(text: str, name: str) -> list[Tier]:
     count = tokens.count() if tokens.take("flag") == "<exists>" else 0
     tiers = [_tier(tokens) for _ in range(count)]
     tokens.end()
-    names = [tier.name for tier in tiers]
-    repeated = sorted({each for each in names if names.count(each) > 1})
-    if repeated or not tiers:
-        raise AnnotationError(
-            f"{name} has several tiers called {shortlist(repeated)}" if repeated else f"{name} has no tiers",
-            expected="at least one tier, each with its own name",
-            cause="a tier that was copied in Praat, or a TextGrid that nobody filled in",
-            fix="rename, remove or add tiers in Praat",
+    return refuse_repeated(tiers, name, "Praat")
+
+
+def compose_textgrid(tiers: list[Tier], recording: Recording) -> str:
+    """Return a TextGrid in the long form, as Praat writes it.
+
+    Parameters
+    ----------
+    tiers
+        A tier of points only becomes a point tier, any other an interval tier in which gaps are unlabelled
+        intervals.
+    recording
+        Its duration is that of the TextGrid, unless a segment ends later.
+
+    Raises
+    ------
+    AnnotationError
+        If intervals overlap, a tier holds points and intervals, or nothing tells how long the recording is.
+    """
+    return HEADER + "".join(f"{left}{value} \n" for left, value in _lines(tiers, recording))
+
+
+def compose_short_textgrid(tiers: list[Tier], recording: Recording) -> str:
+    """Return a TextGrid in the short form: the values of the long form, one a line."""
+    return HEADER + "".join(f"{value}\n" for _, value in _lines(tiers, recording) if value)
+
+
+def _lines(tiers: list[Tier], recording: Recording) -> Iterator[tuple[str, str]]:
+    """Give what stands on every line of the long form: words for the reader, and a value for Praat."""
+    end = max([recording.duration or 0.0, *(each.end for tier in tiers for each in tier)])
+    if end == 0:
+        raise cannot_carry(
+            "a TextGrid", f"{recording.name}: no segment, and no duration", "pass audio=, which has one"
         )
-    return tiers
+    yield from [("xmin = ", "0"), ("xmax = ", seconds(end)), ("tiers? ", "<exists>")]
+    yield from [("size = ", str(len(tiers))), ("item []:", "")]
+    for number, tier in enumerate(tiers, 1):
+        points = is_points(tier, "a TextGrid")
+        kind, parts, text = (
+            ("TextTier", "points", "mark") if points else ("IntervalTier", "intervals", "text")
+        )
+        segments = list(tier if points else filled(refuse_overlap(tier, "a TextGrid", APART), end))
+        yield f"    item [{number}]:", ""
+        yield from [("        class = ", f'"{kind}"'), ("        name = ", _quoted(tier.name))]
+        yield from [("        xmin = ", "0"), ("        xmax = ", seconds(end))]
+        yield f"        {parts}: size = ", str(len(segments))
+        for n, each in enumerate(segments, 1):
+            yield f"        {parts} [{n}]:", ""
+            yield f"            {'number' if points else 'xmin'} = ", seconds(each.start)
+            if not points:
+                yield "            xmax = ", seconds(each.end)
+            yield f"            {text} = ", _quoted(each.label)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _tier(tokens: _Tokens) -> Tier:
@@ -84,16 +139,7 @@ def _tier(tokens: _Tokens) -> Tier:
         where = tokens.where
         segments.append(segment(start, end, tokens.take("text").strip(), f"{where}, tier {tier!r}"))
     ordered = Tier(tier, segments)
-    for one, next_ in pairwise(ordered if kind == "IntervalTier" else ()):
-        if next_.start < one.end - OVERLAP:
-            raise AnnotationError(
-                f"{tokens.name}, tier {tier!r}: {one.label!r} ({one.start}-{one.end} s) overlaps "
-                f"{next_.label!r} ({next_.start}-{next_.end} s)",
-                expected="intervals that follow one another, as Praat makes them",
-                cause="a TextGrid written or changed by a script",
-                fix="correct the times; speakers who overlap belong on tiers of their own",
-            )
-    return ordered
+    return refuse_overlap(ordered, tokens.name, APART) if kind == "IntervalTier" else ordered
 
 
 class _Tokens:

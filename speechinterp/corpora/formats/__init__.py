@@ -1,0 +1,1 @@
+"""Annotation formats, one a file: text to tiers, and tiers to text."""
