@@ -1,5 +1,6 @@
-"""Probes: what can be read linearly from each layer, always with controls."""
+"""Probes: what can be read from each layer, always with controls."""
 
 from speechinterp.probing.layerwise import probe
+from speechinterp.probing.linear import Linear
 
-__all__ = ["probe"]
+__all__ = ["Linear", "probe"]

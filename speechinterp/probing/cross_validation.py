@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from speechinterp.probing.folds import Integers, held_out
+from speechinterp.probing.linear import Doubles, scale_of
 
-__all__ = ["Solver", "Study", "cross_validate", "majority"]
+__all__ = ["Classifier", "Guesses", "Solver", "Study", "best_of", "cross_validate", "majority"]
 
 INNER_FOLDS = 4
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
 
+class Classifier(Protocol):
+    """Gives every class a score."""
+
+    def __call__(self, features: Features, /) -> npt.NDArray[np.floating]:
+        """Return the scores of some units [shape=(units, classes)]."""
+
+
 class Solver(Protocol):
-    """Linear classifiers on one training set."""
+    """Classifiers on one training set."""
 
     @property
     def strengths(self) -> tuple[float, ...]:
         """Regularisers to choose from, the strongest first."""
 
-    def fit(
-        self, labels: Integers, n_classes: int, strengths: Sequence[float]
-    ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-        """Give weights and intercepts for each regulariser."""
+    def fit(self, labels: Integers, n_classes: int, strengths: Sequence[float]) -> Sequence[Classifier]:
+        """Give a classifier for each regulariser."""
+
+
+class Guesses(NamedTuple):
+    """Guesses of one layer, from true and from shuffled labels, and the regulariser chosen in each fold."""
+
+    true: Integers
+    shuffled: Integers
+    strengths: list[float]
 
 
 @dataclass(frozen=True)
@@ -39,71 +53,103 @@ class Study:
     fold: Integers
     nested: tuple[Integers, ...]
     seed: int
-    solver: Callable[[Features], Solver]
+    n_shuffles: int = 1
+    confounds: Doubles | None = field(default=None, repr=False)
 
     @property
     def n_folds(self) -> int:
         """The number of folds."""
         return int(self.fold.max()) + 1
 
+    @property
+    def n_classes(self) -> int:
+        """The number of labels."""
+        return int(self.labels.max()) + 1
+
     def splits(self) -> Iterator[tuple[Integers, Integers]]:
         """Give the rows to train on and the rows to test on, fold by fold."""
         for number in range(self.n_folds):
             yield np.flatnonzero(self.fold != number), np.flatnonzero(self.fold == number)
 
+    def inner(self, train: Integers) -> npt.NDArray[np.bool_]:
+        """Mark the training rows that the regulariser is chosen on [shape=(training units,)]."""
+        return held_out([ids[train] for ids in self.nested], INNER_FOLDS, self.seed)
+
+    def shuffles(self) -> Iterator[Integers]:
+        """Give, fold by fold, the labels of its training rows permuted [shape=(shuffles, training units)]."""
+        random = np.random.default_rng(self.seed)
+        for train, _ in self.splits():
+            labels = self.labels[train]
+            yield np.array([random.permutation(labels) for _ in range(self.n_shuffles)], dtype=np.int64)
+
+
+def best_of(strengths: Sequence[float], right: npt.NDArray[np.generic]) -> float:
+    """Return the regulariser with the most right guesses; of equals, the middle one."""
+    best = np.flatnonzero(right == right.max())
+    return strengths[best[(len(best) - 1) // 2]]
+
 
 def cross_validate(
-    features: Features, study: Study, with_control: bool, step: Callable[[], None]
-) -> tuple[Integers, Integers, list[float]]:
-    """Guess the label of every unit from the folds it is not in.
+    features: Features,
+    study: Study,
+    solver: Callable[[Features], Solver],
+    with_control: bool,
+    step: Callable[[], None],
+) -> Guesses:
+    """Guess the label of every unit from the folds it is not in, with all vectors of a layer in memory.
 
     Parameters
     ----------
     features
         The vectors of one layer [shape=(units, dimensions)].
     study
-        Labels, folds and the kind of classifier.
+        Labels and folds.
+    solver
+        Makes classifiers of standardised training features.
     with_control
         Train on shuffled labels too.
     step
         Called after every fold.
-
-    Returns
-    -------
-    guesses, control, strengths
-        Guesses from true and from shuffled labels [shape=(units,)] each; the regulariser chosen in each fold.
     """
-    guesses, control = np.zeros_like(study.labels), np.zeros_like(study.labels)
-    shuffle = np.random.default_rng(study.seed)
+    guesses = np.zeros_like(study.labels)
+    control = np.zeros((study.n_shuffles, len(guesses)), dtype=np.int64)
     chosen = []
-    for train, test in study.splits():
-        labels = study.labels[train]
-        inner = held_out([ids[train] for ids in study.nested], INNER_FOLDS, study.seed)
-        guess, strengths = _fitter(features[train[~inner]], features[train[inner]], study.solver)
+    for (train, test), shuffles in zip(study.splits(), study.shuffles(), strict=True):
+        labels, inner = study.labels[train], study.inner(train)
+        guess, strengths = _fitter(features, study.confounds, train[~inner], train[inner], solver)
         right = np.array([np.sum(found == labels[inner]) for found in guess(labels[~inner], strengths)])
-        best = np.flatnonzero(right == right.max())
-        chosen.append(strengths[best[(len(best) - 1) // 2]])
-        guess, _ = _fitter(features[train], features[test], study.solver)
+        chosen.append(best_of(strengths, right))
+        guess, _ = _fitter(features, study.confounds, train, test, solver)
         guesses[test] = guess(labels, chosen[-1:])[0]
         if with_control:
-            control[test] = guess(shuffle.permutation(labels), chosen[-1:])[0]
+            for row, shuffled in zip(control, shuffles, strict=True):
+                row[test] = guess(shuffled, chosen[-1:])[0]
         step()
-    return guesses, control, chosen
+    return Guesses(guesses, control, chosen)
 
 
 def _fitter(
-    train: Features, test: Features, solver: Callable[[Features], Solver]
+    features: Features,
+    confounds: Doubles | None,
+    train: Integers,
+    test: Integers,
+    solver: Callable[[Features], Solver],
 ) -> tuple[Callable[[Integers, Sequence[float]], list[Integers]], tuple[float, ...]]:
     """Standardise by the training units; return what learns their labels and guesses the test units'."""
-    mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
-    spread[spread <= 1e-7 * np.abs(mean)] = 1
-    solved = solver(((train - mean) / spread).astype(np.float32))
-    new = (test - mean) / spread
+    old, new = features[train].astype(np.float64), features[test].astype(np.float64)
+    if confounds is not None:
+        level, bias = confounds[train].mean(axis=0), old.mean(axis=0)
+        slope = np.linalg.lstsq(confounds[train] - level, old - bias, rcond=None)[0]
+        old, new = (part - (confounds[rows] - level) @ slope for part, rows in ((old, train), (new, test)))
+    mean = old.mean(axis=0)
+    spread = scale_of(mean, old.std(axis=0))
+    solved = solver(((old - mean) / spread).astype(np.float32))
+    scaled = ((new - mean) / spread).astype(np.float32)
 
     def guess(labels: Integers, strengths: Sequence[float]) -> list[Integers]:
         present, numbers = np.unique(labels, return_inverse=True)
         fitted = solved.fit(numbers.astype(np.int64), len(present), strengths)
-        return [present[(new @ weights + level).argmax(axis=1)] for weights, level in fitted]
+        return [present[classify(scaled).argmax(axis=1)] for classify in fitted]
 
     return guess, solved.strengths
 

@@ -1,28 +1,30 @@
-"""The probe: cross-validated linear classifiers on every layer, with their controls in the same table."""
+"""The probe: cross-validated classifiers on every layer, with their controls in the same table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import ProbeError, shortlist
-from speechinterp.probing.closed_form import LinearDiscriminant, Ridge
-from speechinterp.probing.cross_validation import Solver, Study, cross_validate, majority
-from speechinterp.probing.folds import Integers, assign_folds, codes, groups_of
+from speechinterp.probing.closed_form import InMemory, LinearDiscriminant, Ridge
+from speechinterp.probing.confounds import centred_on, design
+from speechinterp.probing.cross_validation import Guesses, Solver, cross_validate, majority
+from speechinterp.probing.folds import Integers
 from speechinterp.probing.logistic import Logistic
-from speechinterp.probing.scores import METRICS, Counts, intervals, metrics, resamples
-from speechinterp.probing.units import finite, in_order, matching, usable
+from speechinterp.probing.mlp import MLP
+from speechinterp.probing.plan import Plan, make_plan
+from speechinterp.probing.streaming import Stream, cross_validate_streamed
+from speechinterp.probing.table import accuracies, check_confidence, table
 from speechinterp.representations import Representations
 
-__all__ = ["probe"]
+__all__ = ["KINDS", "probe"]
 
-MODELS = ("none", "random-init")
-ACOUSTIC = ("mfcc", "logmel")
+STREAMED: dict[str, type[Ridge] | type[LinearDiscriminant]] = {"ridge": Ridge, "lda": LinearDiscriminant}
+KINDS = ("logistic", "ridge", "lda", "mlp")
 
 
 def probe(
@@ -34,6 +36,8 @@ def probe(
     n_folds: int = 4,
     seed: int = 0,
     baselines: Mapping[str, Representations] | None = None,
+    shuffles: int = 1,
+    confounds: Sequence[str] = (),
     confidence: float = 0.95,
     shared_speakers: bool = False,
     device: str = "cpu",
@@ -51,9 +55,9 @@ def probe(
         What stays whole when units are dealt to folds: ``"speaker"``, ``"utterance"`` or another column;
         ``"random"`` to split units; or one fold number a row of ``reps.units`` [shape=(units,)].
     probe
-        ``"logistic"`` (multinomial logistic regression), ``"ridge"`` (ridge classifier) or ``"lda"`` (linear
-        discriminants). Features are standardised by the training units, and the regulariser is chosen on a
-        quarter of the training speakers.
+        ``"logistic"`` (multinomial logistic regression), ``"ridge"`` (ridge classifier), ``"lda"`` (linear
+        discriminants) or ``"mlp"`` (one hidden layer). Features are standardised by the training units, and the
+        regulariser is chosen on a quarter of the training speakers.
     n_folds
         Number of folds; with fewer speakers, each speaker is a fold.
     seed
@@ -61,12 +65,17 @@ def probe(
     baselines
         Representations of the same units to compare with: ``"random-init"`` (the untrained twin, all its
         layers), ``"mfcc"`` and ``"logmel"`` (one layer each).
+    shuffles
+        How often labels are shuffled; the scores are means over shuffles.
+    confounds
+        Columns, numbers or names, that are partialled out of the vectors: what a linear regression on them
+        predicts, learnt from the training units, is subtracted. ``"speaker"`` subtracts each speaker's mean.
     confidence
         The share of bootstrap resamples of speakers that lie in [ci_low, ci_high].
     shared_speakers
         Accept given fold numbers that put one speaker in several folds.
     device
-        Where logistic regression runs: ``"cpu"`` or ``"cuda"``.
+        Where logistic regression and MLPs run: ``"cpu"`` or ``"cuda"``.
     progress
         Called with (steps done, steps in all) after every fold of every layer.
 
@@ -89,44 +98,31 @@ def probe(
     Labels that one speaker alone has are left out, with a warning. A label may still be missing from a
     training fold: its test units then count as wrong. For ``shuffled-labels`` the training labels are
     permuted, the true ones tested, and the regulariser is the one chosen for the true ones. The order of rows
-    does not matter.
+    does not matter. Ridge and discriminants stream the vectors, in memory that does not grow with the corpus;
+    the others, and confounds, take one layer at a time into memory.
 
     References
     ----------
     Belinkov, Y. (2022). Probing classifiers: promises, shortcomings, and advances. Computational Linguistics
     48(1). Hewitt, J., & Liang, P. (2019). Designing and interpreting probes with control tasks. EMNLP.
     """
-    solvers: dict[str, Callable[[npt.NDArray[np.float32]], Solver]] = {
-        "logistic": partial(Logistic, device=device),
-        "ridge": Ridge,
-        "lda": LinearDiscriminant,
-    }
-    if probe not in solvers:
+    if probe not in KINDS:
         raise ProbeError(
-            f"There is no probe {probe!r}", expected=f"one of {shortlist(solvers)}", fix="probe='logistic'"
+            f"There is no probe {probe!r}", expected=f"one of {shortlist(KINDS)}", fix="probe='logistic'"
         )
-    if not 0 < confidence < 1:
-        raise ProbeError(
-            f"confidence is {confidence}", expected="a share between 0 and 1", fix="confidence=0.95"
-        )
-    units, order = in_order(reps)
-    sources = {"none": (reps, order)}
-    for name, baseline in (baselines or {}).items():
-        _check_baseline(name, baseline)
-        sources[name] = (baseline, matching(name, baseline, units))
-    if not isinstance(folds, str) and np.shape(folds) == order.shape:
-        folds = np.asarray(folds)[order]
-    study, keep, record = _plan(
-        units,
+    check_confidence(confidence)
+    plan = make_plan(
+        reps,
         target,
         folds,
         n_folds=n_folds,
         seed=seed,
+        baselines=baselines,
         shared_speakers=shared_speakers,
-        solver=solvers[probe],
+        n_shuffles=shuffles,
+        confounds=partial(design, columns=confounds) if confounds else None,
     )
-
-    steps = sum(len(source.layers) for source, _ in sources.values()) * study.n_folds
+    steps = plan.n_layers * plan.study.n_folds
     done = iter(range(1, steps + 1))
 
     def step() -> None:
@@ -136,107 +132,36 @@ def probe(
     guesses: list[tuple[str, int | None, Integers]] = []
     controls: list[tuple[str, int | None, Integers]] = []
     regularisers: list[dict[str, object]] = []
-    for name, (source, its_order) in sources.items():
-        for layer in source.layers:
-            number = layer if name in MODELS else None
-            features = finite(source.layer(layer), name, layer)[its_order[keep]]
-            guess, control, chosen = cross_validate(features, study, name == "none", step)
-            guesses.append((name, number, guess))
-            if name == "none":
-                controls.append(("shuffled-labels", number, control))
-            regularisers += [
-                {"baseline": name, "layer": number, "fold": fold, "strength": strength}
-                for fold, strength in enumerate(chosen)
-            ]
-    guesses += [*controls, ("majority", None, majority(study))]
-
-    scores = _table(guesses, study, confidence)
-    scores.insert(0, "model", str(reps.meta.get("model", "unknown")))
-    scores.insert(2, "target", target)
-    scores.insert(3, "probe", probe)
-    scores.attrs = record | {
-        "confidence": confidence,
-        "regularisers": regularisers,
-        "representations": dict(reps.meta),
-    }
+    for number, stream in plan.streams():
+        found = _guesses(stream, plan, probe, device=device, by_speaker="speaker" in confounds, step=step)
+        guesses.append((stream.baseline, number, found.true))
+        if stream.baseline == "none":
+            controls.append(("shuffled-labels", number, found.shuffled))
+        regularisers += [
+            {"baseline": stream.baseline, "layer": number, "fold": fold, "strength": strength}
+            for fold, strength in enumerate(found.strengths)
+        ]
+    guesses += [*controls, ("majority", None, majority(plan.study))]
+    scores = table(
+        accuracies(guesses, plan, confidence), plan, target=target, probe=probe, confidence=confidence
+    )
+    scores.attrs |= {"regularisers": regularisers, "shuffles": shuffles, "confounds": list(confounds)}
     return scores
 
 
-def _check_baseline(name: str, baseline: Representations) -> None:
-    if name not in ("random-init", *ACOUSTIC):
-        raise ProbeError(
-            f"There is no baseline {name!r} to pass",
-            expected="random-init, mfcc or logmel",
-            cause="shuffled-labels and majority are always computed and need not be passed",
-            fix="baselines={'random-init': ..., 'mfcc': ...}",
-        )
-    if name in ACOUSTIC and len(baseline.layers) != 1:
-        raise ProbeError(
-            f"The baseline {name} has {len(baseline.layers)} layers",
-            expected="one layer of acoustic features",
-            cause="representations of a model were passed in its place",
-            fix=f"extract the {name} baseline, or pass a model as 'random-init'",
-        )
-
-
-def _plan(
-    units: pd.DataFrame,
-    target: str,
-    folds: str | npt.ArrayLike,
-    *,
-    n_folds: int,
-    seed: int,
-    shared_speakers: bool,
-    solver: Callable[[npt.NDArray[np.float32]], Solver],
-) -> tuple[Study, npt.NDArray[np.bool_], dict[Hashable | None, Any]]:
-    """Decide what is trained and tested: the study, the sorted units it keeps, and the record of both."""
-    if target not in units.columns:
-        raise ProbeError(
-            f"The units have no column {target!r}",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="target='label', or add the column to reps.units",
-        )
-    given = not isinstance(folds, str)
-    groups, clusters = groups_of(units, folds, shared_speakers=shared_speakers)
-    keep, rare = usable(units[target], groups)
-    units, groups = units[keep], groups[keep]
-    labels = codes(units[target])
-    if len(np.unique(labels)) < 2:
-        raise ProbeError(
-            f"{len(np.unique(labels))} labels of {target} are left to tell apart",
-            expected="at least two labels that are each in two groups of units",
-            cause=f"{target} is a measure, a name, or the same everywhere",
-            fix="another target, or folds='utterance' if labels differ by speaker",
-        )
-    study = Study(
-        labels,
-        fold=np.unique(groups, return_inverse=True)[1] if given else assign_folds(groups, n_folds, seed),
-        nested=(codes(clusters[keep]), codes(units["utterance"]), np.arange(len(units), dtype=np.int64)),
-        seed=seed,
-        solver=solver,
-    )
-    record: dict[Hashable | None, Any] = {
-        "folds": "given" if given else folds,
-        "n_folds": study.n_folds,
-        "seed": seed,
-        "n_speakers": int(units["speaker"].nunique()) if "speaker" in units else 0,
-        "excluded_labels": rare,
-        "excluded_units": int(np.sum(~keep)),
+def _guesses(
+    stream: Stream, plan: Plan, probe: str, *, device: str, by_speaker: bool, step: Callable[[], None]
+) -> Guesses:
+    """Cross-validate one layer: from sums where there is a closed form and nothing to partial out."""
+    study, control = plan.study, stream.baseline == "none"
+    if probe in STREAMED and study.confounds is None:
+        return cross_validate_streamed(stream, study, STREAMED[probe], control, step)
+    solvers: dict[str, Callable[[npt.NDArray[np.float32]], Solver]] = {
+        "logistic": partial(Logistic, device=device),
+        "mlp": partial(MLP, seed=study.seed, device=device),
+        **{name: partial(InMemory, kind=kind) for name, kind in STREAMED.items()},
     }
-    return study, keep, record
-
-
-def _table(guesses: list[tuple[str, int | None, Integers]], study: Study, confidence: float) -> pd.DataFrame:
-    """Score every baseline and layer, with intervals over the same resamples of clusters."""
-    clusters = study.nested[0]
-    drawn = resamples(int(clusters.max()) + 1, study.seed)
-    n_train = round(float(np.mean([len(train) for train, _ in study.splits()])))
-    rows = []
-    for baseline, layer, guess in guesses:
-        counts = Counts.of(guess == study.labels, study.labels, clusters)
-        points = metrics(counts.right.sum(axis=0), counts.every.sum(axis=0))
-        low, high = intervals(counts, drawn, confidence)
-        for metric, *values in zip(METRICS, points, low, high, strict=True):
-            rows.append((layer, metric, *values, n_train, len(guess), baseline))
-    columns = ["layer", "metric", "score", "ci_low", "ci_high", "n_train", "n_test", "baseline"]
-    return pd.DataFrame(rows, columns=columns).astype({"layer": "Int64"})
+    features = plan.features(stream)
+    if by_speaker:
+        features = centred_on(features, plan.units["speaker"])
+    return cross_validate(features, study, solvers[probe], control, step)

@@ -31,6 +31,7 @@ import numpy.typing as npt
 import torch
 
 from speechinterp.probing.folds import Integers
+from speechinterp.probing.linear import Linear
 
 __all__ = ["Logistic"]
 
@@ -67,7 +68,7 @@ class Logistic:
 
     def fit(
         self, labels: Integers, n_classes: int, strengths: Sequence[float], tolerance: float = 1e-5
-    ) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    ) -> list[Linear]:
         """Fit one classifier a strength, each starting from the solution before it.
 
         Parameters
@@ -84,8 +85,8 @@ class Logistic:
 
         Returns
         -------
-        list of (weights, intercepts)
-            [shape=(dimensions, classes)] and [shape=(classes,)] for each strength.
+        list of Linear
+            One classifier for each strength.
         """
         target = torch.as_tensor(labels, device=self._rotated.device)
         frequency = torch.bincount(target, minlength=n_classes).double() / len(target)
@@ -106,7 +107,7 @@ class Logistic:
                         stacklevel=2,
                     )
             weights = self._axes @ solution[:, :-1].T
-            fitted.append((weights.cpu().numpy(), solution[:, -1].cpu().numpy()))
+            fitted.append(Linear(weights.cpu().numpy(), solution[:, -1].cpu().numpy()))
         return fitted
 
     def _round(

@@ -57,6 +57,29 @@ class Moments:
         """Return the sums without the units of `other`, which must be among these."""
         return self._combined(other, -1)
 
+    def __or__(self, other: Moments) -> Moments:
+        """Return the sums of the views of both, which are sums over the same units.
+
+        Raises
+        ------
+        StoreError
+            If they are sums over different numbers of units.
+        """
+        if self.count != other.count:
+            raise StoreError(
+                f"sums over {self.count} and over {other.count} units", expected="sums over the same units"
+            )
+        moved = other.about({**other.origin, **self.origin})
+        return Moments(
+            {**moved.origin, **self.origin},
+            self.count,
+            {**moved.totals, **self.totals},
+            {**moved.squares, **self.squares},
+            {**moved.crosses, **self.crosses},
+            {**moved.thirds, **self.thirds},
+            {**moved.fourths, **self.fourths},
+        )
+
     def _combined(self, other: Moments, sign: int) -> Moments:
         if any(other.origin[view] is not self.origin[view] for view in self.origin):
             other = other.about(self.origin)

@@ -56,7 +56,7 @@ def study():
     return units, labels, planted(units, labels)
 
 
-@pytest.mark.parametrize("kind", PROBES)
+@pytest.mark.parametrize("kind", [*PROBES, "mlp"])
 def test_a_planted_layer_beats_an_empty_one_which_is_at_chance(study, kind):
     units, _, reps = study
     scores = si.probe(reps, probe=kind)
@@ -117,13 +117,13 @@ def test_no_group_is_on_both_sides_of_any_fit(study, folds, monkeypatch):
     reps = Representations.of(units, np.stack([group, labels], axis=1)[None].astype(np.float32))
     splits = []
 
-    def watched(train, test, solver):
-        splits.append((set(train[:, 0]), set(test[:, 0])))
-        return original(train, test, solver)
+    def watched(features, confounds, train, test, solver):
+        splits.append((set(features[train, 0]), set(features[test, 0])))
+        return original(features, confounds, train, test, solver)
 
     original = cross_validation._fitter
     monkeypatch.setattr(cross_validation, "_fitter", watched)
-    si.probe(reps, folds=folds, probe="ridge")
+    si.probe(reps, folds=folds, probe="logistic")
     assert len(splits) == 2 * 4
     assert not any(train & test for train, test in splits)
     assert set.union(*(test for _, test in splits[1::2])) == set(group)
@@ -147,11 +147,13 @@ def test_standardisation_sees_the_training_units_only(study, monkeypatch):
     moved = Representations.of(units, far[None])
     original, seen = cross_validation._fitter, []
 
-    def watched(train, test, solver):
-        return original(train, test, lambda z: seen.append((train, z)) or solver(z))
+    def watched(features, confounds, train, test, solver):
+        return original(
+            features, confounds, train, test, lambda z: seen.append((features[train], z)) or solver(z)
+        )
 
     monkeypatch.setattr(cross_validation, "_fitter", watched)
-    si.probe(moved, folds=np.repeat([0, 1], [60, 420]), probe="ridge")
+    si.probe(moved, folds=np.repeat([0, 1], [60, 420]), probe="logistic")
     assert len(seen) == 4
     for train, z in seen:
         assert z == pytest.approx((train - train.mean(axis=0)) / train.std(axis=0), abs=1e-2)
@@ -313,7 +315,7 @@ def test_a_baseline_of_other_units_is_refused(study):
 
 def test_wrong_arguments_are_refused_with_the_right_ones(study):
     units, _, reps = study
-    with pytest.raises(ProbeError, match="one of logistic, ridge, lda"):
+    with pytest.raises(ProbeError, match="one of logistic, ridge, lda, mlp"):
         si.probe(reps, probe="svm")
     with pytest.raises(ProbeError, match="random-init, mfcc or logmel"):
         si.probe(reps, baselines={"majority": reps})
