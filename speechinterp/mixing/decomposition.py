@@ -42,7 +42,7 @@ class Norm:
     def at(cls, module: nn.Module, sums: Tensor) -> Norm:
         """Return the norm at the states `sums` [shape=(frames, width)]."""
         variance = sums.var(-1, correction=0, keepdim=True)
-        return cls(module, torch.sqrt(variance + module.eps))  # type: ignore[arg-type, operator]
+        return cls(module, torch.sqrt(variance + module.eps))  # type: ignore[operator]
 
     @property
     def bias(self) -> Tensor:
@@ -238,28 +238,6 @@ class Decomposition:
     layers: tuple[LayerParts, ...]
     outer: Mapping[str, Tensor]
     n_frames: int
-
-    def residual(self) -> float:
-        """Return by how much parts miss their wholes, the largest difference over max(1, largest value).
-
-        For every layer: heads and output bias against the attention's output, and the sums of all parts
-        through the norms against the layer's own output.
-        """
-        worst = 0.0
-        for layer in self.layers:
-            for attention in filter(None, (layer.attention, layer.cross)):
-                step = max(1, 2**22 // attention.key.shape[0])
-                for first in range(0, len(attention.query), step):
-                    rows = slice(first, first + step)
-                    context = torch.einsum("hts,shk->thk", attention.weights(rows), attention.value)
-                    output = attention.modules.output(context.flatten(1))
-                    worst = max(worst, _difference(output, attention.output[rows]))
-            worst = max(worst, _difference(layer.finish(layer.attention.total), layer.state))
-        return worst
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return float((a - b).abs().max() / max(1.0, float(b.abs().max())))
 
 
 @torch.no_grad()
