@@ -9,9 +9,22 @@ from types import ModuleType
 from typing import Any
 
 from speechinterp.align.alignment import Alignment, AlignmentWarning
-from speechinterp.align.entry import align
+from speechinterp.align.corpus import Aligned, align_corpus
+from speechinterp.align.entry import LOW, align
+from speechinterp.align.evaluation import boundary_errors, boundary_scores
+from speechinterp.align.pronunciations import read_lexicon
 
-__all__ = ["Alignment", "AlignmentWarning", "align"]
+__all__ = [
+    "LOW",
+    "Aligned",
+    "Alignment",
+    "AlignmentWarning",
+    "align",
+    "align_corpus",
+    "boundary_errors",
+    "boundary_scores",
+    "read_lexicon",
+]
 
 
 class _Room(ModuleType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from speechinterp.cli.align import align
 from speechinterp.cli.check import check
 from speechinterp.cli.demo import demo
 from speechinterp.cli.extract import extract
@@ -20,5 +21,5 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 something is wrong with data, model or result; 2 wrong usage; 130 interrupted.",
 )
-for command in (demo, check, extract, probe):
+for command in (demo, check, align, extract, probe):
     app.command()(command)
