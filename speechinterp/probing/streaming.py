@@ -16,7 +16,7 @@ from speechinterp.probing.linear import Linear
 from speechinterp.probing.units import finite
 from speechinterp.representations import Moments, Representations, Statistics, indicator
 
-__all__ = ["Jobs", "Stream", "classify", "cross_validate_streamed", "fold_moments"]
+__all__ = ["LABELS", "Jobs", "Stream", "classify", "cross_validate_streamed", "fold_moments", "shuffled"]
 
 Kind: TypeAlias = "type[Ridge] | type[LinearDiscriminant]"
 Jobs: TypeAlias = "Sequence[tuple[npt.NDArray[np.bool_], Sequence[Linear]]]"
@@ -88,7 +88,7 @@ def cross_validate_streamed(
         best_of(kind.strengths, (found == study.labels[mask]).sum(axis=1))
         for (mask, _), found in zip(jobs, classify(stream, jobs), strict=True)
     ]
-    targets = [LABELS] + [_shuffled(number) for number in range(study.n_shuffles if with_control else 0)]
+    targets = [LABELS] + [shuffled(number) for number in range(study.n_shuffles if with_control else 0)]
     jobs = []
     for fold, (train, _) in enumerate(sums):
         solved = kind(train, "x")
@@ -112,7 +112,8 @@ def _parts(study: Study) -> npt.NDArray[np.int8]:
     return parts
 
 
-def _shuffled(number: int) -> str:
+def shuffled(number: int) -> str:
+    """Return the name of the view of labels shuffled for the n-th time."""
     return f"shuffled labels {number}"
 
 
@@ -139,7 +140,7 @@ def fold_moments(
     cells, cell_of = np.unique(parts, axis=1, return_inverse=True)
     cell_of = cell_of.reshape(-1)
     statistics = Statistics([("x", "x"), ("x", LABELS)])
-    names = [_shuffled(number) for number in range(study.n_shuffles)] if with_control else []
+    names = [shuffled(number) for number in range(study.n_shuffles)] if with_control else []
     controls = [Statistics([("x", name) for name in names]) for _ in range(study.n_folds if names else 0)]
     shuffles = []
     for (train, _), permuted in zip(study.splits(), study.shuffles(), strict=True):
@@ -161,7 +162,8 @@ def fold_moments(
     total, given = statistics.total, []
     for fold, kinds in enumerate(cells):
         train_sums = total - statistics.only(np.flatnonzero(kinds == 0).tolist())
-        inner_sums = train_sums - statistics.only(np.flatnonzero(kinds == 2).tolist())
+        held_out = np.flatnonzero(kinds == 2).tolist()
+        inner_sums = train_sums - statistics.only(held_out) if held_out else train_sums
         given.append((train_sums | controls[fold].total if controls else train_sums, inner_sums))
     return given
 
