@@ -91,3 +91,42 @@ def pooled(states: list, spans: list, pool: str, rule: str, **grid: int) -> list
             frames = len(group) if chosen else 0
             rows.append({"unit": unit, "frames": frames, "time": time, "vectors": vectors})
     return rows
+
+
+def ctc_paths(scores: list, symbols: list, blank: int) -> tuple[float, list[list[int]]]:
+    """Return the best score of a path that says `symbols`, and all paths with it; scores[frame][symbol].
+
+    Every frame in turn is given every state that the ones before allow, and each state keeps all its best paths.
+    """
+    states = [blank]
+    for symbol in symbols:
+        states += [symbol, blank]
+    best: dict[int, tuple[float, list[list[int]]]] = {}
+    for state in range(min(2, len(states))):
+        best[state] = (scores[0][states[state]], [[states[state]]])
+    for frame in scores[1:]:
+        following: dict[int, tuple[float, list[list[int]]]] = {}
+        for state, symbol in enumerate(states):
+            sources = [state, state - 1]
+            if symbol != blank and state >= 2 and states[state - 2] != symbol:
+                sources.append(state - 2)
+            known = [best[source] for source in sources if source in best]
+            if known:
+                top = max(score for score, _ in known)
+                paths = [path for score, paths in known if score == top for path in paths]
+                following[state] = (top + frame[symbol], [[*path, symbol] for path in paths])
+        best = following
+    ends = [best[state] for state in (len(states) - 1, len(states) - 2) if state in best]
+    top = max(score for score, _ in ends)
+    return top, [path for score, paths in ends if score == top for path in paths]
+
+
+def ctc_enumerated(scores: list, symbols: list, blank: int) -> float:
+    """Return the best score of all labellings of the frames that collapse to `symbols`, tried one by one."""
+    n_symbols, best = len(scores[0]), float("-inf")
+    for number in range(n_symbols ** len(scores)):
+        path = [number // n_symbols**frame % n_symbols for frame in range(len(scores))]
+        said = [s for i, s in enumerate(path) if s != blank and (i == 0 or path[i - 1] != s)]
+        if said == symbols:
+            best = max(best, sum(frame[s] for frame, s in zip(scores, path, strict=True)))
+    return best
