@@ -43,10 +43,9 @@ def parse_words(text: str, name: str) -> list[Tier]:
     tiers = [Tier("words", [each for each, _ in entries])]
     described = [(each, fields) for each, fields in entries if not each.label.startswith(MARK)]
     for column, detail in enumerate(DETAILS):
-        segments = [
-            Segment(each.start, each.end, fields[column]) for each, fields in described if len(fields) == 3
-        ]
-        tiers += [Tier(detail, segments)] if any(each.label for each in segments) else []
+        known = [(each, fields[column]) for each, fields in described if len(fields) == 3 and fields[column]]
+        if known:
+            tiers.append(Tier(detail, [Segment(each.start, each.end, text) for each, text in known]))
     return tiers
 
 

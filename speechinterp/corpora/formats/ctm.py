@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import Decimal
 
 from speechinterp.corpora.formats.common import Recording, cannot_carry, number, one_tier, seconds
 from speechinterp.corpora.tiers import segment
@@ -26,14 +28,14 @@ def parse_ctm(text: str, name: str) -> list[Tier]:
         If a line is broken, or the file is about several recordings.
     """
     recordings = parse_ctm_of_several(text, name)
-    if len(recordings) != 1:
+    if len(recordings) > 1:
         raise AnnotationError(
             f"{name} holds {len(recordings)} recordings: {shortlist(recordings)}",
             expected="one",
-            cause="a CTM of a whole corpus" if recordings else "a CTM in which nothing is said",
+            cause="a CTM of a whole corpus",
             fix="load it with its sound: annotated:FOLDER?annotations=FILE.ctm",
         )
-    return next(iter(recordings.values()))
+    return next(iter(recordings.values()), [Tier("words")])
 
 
 def parse_ctm_of_several(text: str, name: str) -> dict[str, list[Tier]]:
@@ -42,8 +44,8 @@ def parse_ctm_of_several(text: str, name: str) -> dict[str, list[Tier]]:
     Notes
     -----
     Lines that start with ``;;`` are comments. Of alternatives between ``<ALT_BEGIN>`` and ``<ALT_END>`` the
-    first is taken. Confidences are checked and dropped, since segments have none. ``<eps>`` is silence without
-    a label.
+    first is taken. A confidence between 0 and 1 becomes a segment's score, its logarithm; other numbers in
+    its place are no probabilities and are dropped. ``<eps>`` is silence without a label.
 
     Raises
     ------
@@ -77,14 +79,13 @@ def _segments(text: str, name: str) -> Iterator[tuple[str, str, Segment]]:
                 raise _broken(where, line, "<ALT_BEGIN>, <ALT> and <ALT_END> in this order")
             alternative = 0 if word == "<ALT_END>" else alternative + 1
             continue
-        if len(fields) == 6 and fields[5] != "NA":
-            number(fields[5], where, "confidence, or NA")
-        times = number(start, where), number(duration, where)
-        try:
+        sure = number(fields[5], where, "confidence") if fields[5:] not in ([], ["NA"]) else -1.0
+        begin, end = number(start, where), number(start, where) + number(duration, where)
+        if math.isfinite(end):
             end = float(Decimal(start) + Decimal(duration))
-        except InvalidOperation:
-            end = sum(times)
-        each = segment(times[0], end, "" if word == SILENCE else word, where)
+        each = segment(begin, end, "" if word == SILENCE else word, where)
+        if 0 <= sure <= 1:
+            each = replace(each, score=math.log(sure) if sure else -math.inf)
         if alternative <= 1:
             yield recording, channel, each
     if alternative:
@@ -103,6 +104,8 @@ def _broken(where: str, line: str, expected: str) -> AnnotationError:
 def compose_ctm(tiers: Sequence[Tier], recording: Recording) -> str:
     """Return a CTM: channel 1 for one tier of any name, or channel A for ``A - words`` and so on for several.
 
+    A score becomes a confidence, as a probability.
+
     Raises
     ------
     AnnotationError
@@ -112,17 +115,18 @@ def compose_ctm(tiers: Sequence[Tier], recording: Recording) -> str:
     if len(tiers) == 1 or len(channels) != len(tiers):
         channels = {"1": one_tier(list(tiers), "CTM")}
     name = recording.name
-    lines = []
+    lines = [] if any(map(len, tiers)) else [";; no words"]
     for channel, tier in channels.items():
         for each in tier:
             word = each.label or SILENCE
             for field in (name, channel, word):
-                if field.split() != [field] or field.startswith(";;") or word.startswith("<ALT"):
+                if field.split() != [field] or field.startswith((";;", "<ALT")):
                     raise cannot_carry(
                         "CTM",
                         f"{field!r} in a line of CTM, whose fields are separated by spaces",
-                        "replace spaces, for example by _, or write a TextGrid",
+                        "replace spaces and marks of CTM, for example by _, or write a TextGrid",
                     )
             duration = Decimal(seconds(each.end)) - Decimal(seconds(each.start))
-            lines.append(f"{name} {channel} {seconds(each.start)} {duration} {word}")
+            sure = "" if each.score is None else f" {math.exp(min(each.score, 0.0)):.6g}"
+            lines.append(f"{name} {channel} {seconds(each.start)} {duration} {word}{sure}")
     return "\n".join([*lines, ""])
