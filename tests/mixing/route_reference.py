@@ -127,10 +127,13 @@ class Oracle:
         constant = attention.out_proj.weight @ attention.v_proj.bias + attention.out_proj.bias
         return through, constant
 
-    def normed(self, norm, part, whole):
-        """Apply a layer norm to a part of `whole`, with the deviation of the whole."""
+    def through(self, norm, parts, whole):
+        """Apply a layer norm to the parts of `whole`, with the deviation of the whole; None leaves them."""
+        if norm is None:
+            return parts
         deviation = torch.sqrt(((whole - whole.mean()) ** 2).mean() + norm.eps)
-        return norm.weight * (part - part.mean()) / deviation
+        scaled = {name: norm.weight * (part - part.mean()) / deviation for name, part in parts.items()}
+        return scaled | {("bias",): scaled["bias",] + norm.bias}
 
     def layer(self, stack, index, layer):
         states = self.inputs[stack][index]
@@ -165,10 +168,8 @@ class Oracle:
             parts = {("own",): 0, ("mlp", unit, 0): 0, ("bias",): 0}
             for i in frames:
                 three = {("own",): mid[i], ("mlp", unit, 0): added[i] - down.bias, ("bias",): down.bias}
+                three = self.through(mlp_norm if post else None, three, mid[i] + added[i])
                 for name, vector in three.items():
-                    if post:
-                        vector = self.normed(mlp_norm, vector, mid[i] + added[i])
-                        vector = vector + (mlp_norm.bias if name == ("bias",) else 0)
                     parts[name] = parts[name] + vector / len(frames)
             whole = sum(above[index + 1][i] for i in frames) / len(frames)
             self.sums[stack, index + 1, "residual", unit] = share_parts(parts, whole)
@@ -195,10 +196,7 @@ class Oracle:
             for i in frames:
                 here = {("own",): states[i], ("bias",): constant}
                 here |= {(module, s, h): heard[i, s, h] for s in range(len(sources)) for h in range(n_heads)}
-                for name, vector in here.items():
-                    if norm:
-                        vector = self.normed(norm, vector, total[i])
-                        vector = vector + (norm.bias if name == ("bias",) else 0)
+                for name, vector in self.through(norm, here, total[i]).items():
                     parts[name] = parts.get(name, 0) + vector / len(frames)
             whole = sum(result[i] for i in frames) / len(frames)
             self.sums[stack, index, top, unit] = share_parts(parts, whole)
@@ -238,10 +236,7 @@ class Oracle:
             parts = {}
             for i in frames:
                 here = {key: vectors[i] for key, vectors in heard.items()} | {("own",): self.frames[i]}
-                for key, vector in here.items():
-                    if norm:
-                        vector = self.normed(norm, vector, self.frames[i] + total[i])
-                        vector = vector + (norm.bias if key == ("bias",) else 0)
+                for key, vector in self.through(norm, here, self.frames[i] + total[i]).items():
                     parts[key] = parts.get(key, 0) + vector / len(frames)
             self.sums[name, 0, "residual", unit] = share_parts(
                 parts, sum(states[i] for i in frames) / len(frames)
@@ -293,7 +288,7 @@ class Oracle:
         own = before.get(module, (stack, 0, "input"))
         top = "/".join(map(str, (*level, unit)))
         through = f"{stack}/{own[1]}/{module}/{unit}"
-        for name, share in self.sums[*level, unit].items():
+        for name, share in self.sums[(*level, unit)].items():
             if name == ("own",):
                 yield [("/".join(map(str, (*own, unit))), top)], share, own, unit
             elif name != ("bias",):

@@ -398,5 +398,5 @@ def test_targets_that_are_none_or_several_are_refused():
 
 def test_too_many_units_are_refused_before_the_work(monkeypatch):
     monkeypatch.setattr("speechinterp.mixing.routes.MOST_UNITS", 3)
-    with pytest.raises(MixingError, match="8 units.*at most 3"):
+    with pytest.raises(MixingError, match=r"8 units.*at most 3"):
         routes(shared_model("hubert"), sound(N), "frames", target=3)
