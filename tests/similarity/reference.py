@@ -67,3 +67,54 @@ def averaged(cells, contexts, speaker):
     for key, value in means.items():
         pairs.setdefault(key[:2], []).append(value)
     return float(np.mean([sum(values) / len(values) for values in pairs.values()]))
+
+
+def centred(x):
+    """Subtract the mean of every column."""
+    return x - x.mean(axis=0)
+
+
+def cka(x, y):
+    """Return linear CKA from the formula in features."""
+    x, y = centred(x), centred(y)
+    return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+
+
+def hsic(k, l):
+    """Return the debiased HSIC, as the mean over all ordered sets of four different units of its kernel."""
+    n, total, count = len(k), 0.0, 0
+    for i, j, q, r in product(range(n), repeat=4):
+        if len({i, j, q, r}) == 4:
+            total += k[i, j] * (l[i, j] + l[q, r] - 2 * l[i, q])
+            count += 1
+    return total / count
+
+
+def debiased_cka(k, l):
+    """Return the debiased CKA of two kernel matrices."""
+    return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
+
+
+def canonical(x, y):
+    """Return canonical correlations as cosines of the principal angles of two column spaces."""
+    x, y = np.linalg.qr(centred(x))[0], np.linalg.qr(centred(y))[0]
+    return np.linalg.svd(x.T @ y, compute_uv=False)
+
+
+def procrustes(x, y):
+    """Rotate y onto x, and return how much of the product of their norms is reached."""
+    x, y = centred(x), centred(y)
+    u, _, v = np.linalg.svd(y.T @ x, full_matrices=False)
+    return np.sum(x * (y @ u @ v)) / (np.linalg.norm(x) * np.linalg.norm(y))
+
+
+def all_rotations(sizes):
+    """Yield every order in which each of some utterances is rotated by any number of units."""
+    starts = np.cumsum([0, *sizes[:-1]])
+    for moves in product(*(range(size) for size in sizes)):
+        yield np.concatenate(
+            [
+                start + (np.arange(size) + move) % size
+                for start, size, move in zip(starts, sizes, moves, strict=True)
+            ]
+        )
