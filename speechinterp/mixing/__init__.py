@@ -6,7 +6,21 @@ from speechinterp.mixing.below import front_end
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.decomposition import AttentionParts, Decomposition, LayerParts, Norm, decompose
 from speechinterp.mixing.norms import attention_norm, globenc
+from speechinterp.mixing.readings import (
+    agreement,
+    cue_alignment,
+    cumulative_diagonality,
+    diagonality,
+    head_diversity,
+    mixing_distance,
+    readings,
+    summarise,
+    uniform,
+)
+from speechinterp.mixing.readouts import ReadOut, head_readout, probe_readout
 from speechinterp.mixing.relevance import chefer
+from speechinterp.mixing.route_graph import Routes, read_routes
+from speechinterp.mixing.routing import neurons, routes
 from speechinterp.mixing.units import EmptyUnitWarning
 from speechinterp.mixing.weights import attention, rollout
 from speechinterp.mixing.zeroing import value_zeroing
@@ -17,13 +31,29 @@ __all__ = [
     "EmptyUnitWarning",
     "LayerParts",
     "Norm",
+    "ReadOut",
+    "Routes",
+    "agreement",
     "alti",
     "attention",
     "attention_norm",
     "chefer",
+    "cue_alignment",
+    "cumulative_diagonality",
     "decompose",
+    "diagonality",
     "front_end",
     "globenc",
+    "head_diversity",
+    "head_readout",
+    "mixing_distance",
+    "neurons",
+    "probe_readout",
+    "read_routes",
+    "readings",
     "rollout",
+    "routes",
+    "summarise",
+    "uniform",
     "value_zeroing",
 ]

@@ -22,6 +22,7 @@ __all__ = ["ReadOut", "head_readout", "probe_readout", "read_nodes"]
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 SHOWN = 5
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,14 @@ class ReadOut:
         return [[str(self.symbols[i]), float(said[i])] for i in np.argsort(-said, kind="stable")[:SHOWN]]
 
     def gains(self, before: Doubles | None, after: Doubles | None) -> list[list[Any]]:
-        """Return the symbols that became more probable, with the gain in log-probability (nats)."""
+        """Return the symbols that a change made more probable, with the gain in log-probability (nats).
+
+        In the order of p' log(p' / p), so that a gain counts where the symbol matters afterwards.
+        """
         if before is None or after is None:
             return []
-        gain = np.log(np.maximum(after, 1e-30)) - np.log(np.maximum(before, 1e-30))
-        order = np.argsort(-gain, kind="stable")[:SHOWN]
+        gain = np.log(np.maximum(after, TINY)) - np.log(np.maximum(before, TINY))
+        order = np.argsort(-after * gain, kind="stable")[:SHOWN]
         return [[str(self.symbols[i]), float(gain[i])] for i in order if gain[i] > 0]
 
 

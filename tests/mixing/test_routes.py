@@ -17,7 +17,7 @@ from speechinterp.errors import MixingError
 from speechinterp.mixing.proximity import proximity, signed_shares
 from speechinterp.mixing.readouts import head_readout, probe_readout
 from speechinterp.mixing.route_graph import read_routes
-from speechinterp.mixing.routes import neurons, routes
+from speechinterp.mixing.routing import neurons, routes
 from speechinterp.segments import Segment
 
 N = 2800
@@ -397,6 +397,6 @@ def test_targets_that_are_none_or_several_are_refused():
 
 
 def test_too_many_units_are_refused_before_the_work(monkeypatch):
-    monkeypatch.setattr("speechinterp.mixing.routes.MOST_UNITS", 3)
+    monkeypatch.setattr("speechinterp.mixing.routing.MOST_UNITS", 3)
     with pytest.raises(MixingError, match=r"8 units.*at most 3"):
         routes(shared_model("hubert"), sound(N), "frames", target=3)
