@@ -8,6 +8,7 @@ __all__ = [
     "AudioError",
     "CorpusError",
     "FrameError",
+    "LensError",
     "MixingError",
     "ModelError",
     "ProbeError",
@@ -87,6 +88,10 @@ class StoreError(SpeechInterpError):
 
 class MixingError(SpeechInterpError):
     """A context-mixing measure does not apply to a model, an utterance or its units."""
+
+
+class LensError(SpeechInterpError):
+    """A lens has nothing to read, or cannot be fitted or scored on the data given."""
 
 
 class ProbeError(SpeechInterpError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,16 @@ from speechinterp.models.family import Inputs
 if TYPE_CHECKING:
     from speechinterp.models.model import Heard, SpeechModel
 
-__all__ = ["Decoded", "best_path", "greedy", "prompts", "transcribe"]
+__all__ = [
+    "Decoded",
+    "best_path",
+    "end_token",
+    "greedy",
+    "prompts",
+    "run_decoder",
+    "token_limit",
+    "transcribe",
+]
 
 TOKENS_PER_SECOND = 20
 TOKENS_MORE = 20
@@ -98,7 +106,7 @@ def prompts(model: SpeechModel, encoded: Tensor, language: str | None = None) ->
     if language is None:
         known = torch.tensor(sorted(languages.values()), device=encoded.device)
         starts = torch.full((len(encoded), 1), start, device=encoded.device)
-        scores = _decoder(model, encoded, starts).logits[:, -1, known]
+        scores = run_decoder(model, encoded, starts).logits[:, -1, known]
         chosen = known[scores.argmax(-1)].tolist()
     else:
         chosen = [languages[f"<|{language}|>"]] * len(encoded)
@@ -106,10 +114,11 @@ def prompts(model: SpeechModel, encoded: Tensor, language: str | None = None) ->
     return [[start, spoken, task, *(t for t in plain if t is not None)] for spoken in chosen]
 
 
-def language_of(model: SpeechModel, prompt: Sequence[int]) -> str:
-    """Return the code of the language that a prompt asks for; English where it names none."""
-    names = (re.fullmatch(r"<\|([a-z]{2,3})\|>", model.vocabulary.symbols[token]) for token in prompt)
-    return next((name[1] for name in names if name), "en")
+def end_token(model: SpeechModel) -> int:
+    """Return the token with which the decoder of a Whisper model ends a text."""
+    said: Any = model.module.generation_config
+    end = model.family.config.eos_token_id if said.eos_token_id is None else said.eos_token_id
+    return int(end[0] if isinstance(end, list) else end)
 
 
 @torch.no_grad()
@@ -141,8 +150,7 @@ def greedy(
     """
     settings: Any = model.module.generation_config
     config = model.family.config
-    end = settings.eos_token_id if settings.eos_token_id is not None else config.eos_token_id
-    ends = {int(token) for token in (end if isinstance(end, list) else [end])}
+    end = end_token(model)
     never = list(settings.suppress_tokens or [])
     not_first = list(getattr(settings, "begin_suppress_tokens", None) or [])
     room = int(getattr(settings, "max_length", None) or config.max_target_positions)
@@ -153,12 +161,12 @@ def greedy(
     active = list(range(len(encoded)))
     tokens, cache = torch.tensor([list(start) for start in prompt], device=encoded.device), None
     for step in range(min(max_tokens, room)):
-        output = _decoder(model, encoded, tokens, cache)
+        output = run_decoder(model, encoded, tokens, cache)
         logits, cache = output.logits[:, -1].float(), output.past_key_values
         logits[:, never + (not_first if step == 0 else [])] = float("-inf")
         best = logits.argmax(-1)
         for item, token in zip(active, best.tolist(), strict=True):
-            if token in ends:
+            if token == end:
                 ended[item] = True
             else:
                 written[item].append(token)
@@ -173,8 +181,25 @@ def greedy(
     return [Decoded(tuple(ids), done) for ids, done in zip(written, ended, strict=True)]
 
 
-def _decoder(model: SpeechModel, encoded: Tensor, tokens: Tensor, cache: Any = None) -> Any:
-    """Run the decoder on tokens, after those whose keys and values are in the cache."""
+def run_decoder(model: SpeechModel, encoded: Tensor, tokens: Tensor, cache: Any = None) -> Any:
+    """Run the decoder of a Whisper model on tokens, after those whose keys and values are in the cache.
+
+    Parameters
+    ----------
+    model
+        A Whisper model with its language model head.
+    encoded
+        What it attends to: the encoder's output, or anything in its place [shape=(batch, time, width)].
+    tokens
+        [shape=(batch, tokens)].
+    cache
+        The `past_key_values` of the last call, None at the start.
+
+    Returns
+    -------
+    Seq2SeqLMOutput
+        Of Hugging Face, with `logits` [shape=(batch, tokens, vocabulary)] and `past_key_values`.
+    """
     with model.running(Inputs(encoded, (), ())):
         return model.module(
             encoder_outputs=(encoded,), decoder_input_ids=tokens, past_key_values=cache, use_cache=True

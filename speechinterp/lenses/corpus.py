@@ -1,0 +1,208 @@
+"""Over a corpus: every utterance once, what is finished is kept, and the result is one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+
+import speechinterp
+from speechinterp.corpora import Corpus, Utterance
+from speechinterp.errors import AudioError, LensError, SpeechInterpError, StoreError
+from speechinterp.models import SpeechModel
+
+__all__ = ["COLUMNS", "OnBad", "Progress", "Row", "over_corpus"]
+
+OnBad = Literal["raise", "skip"]
+Progress = Callable[[int, int], object]
+Row = dict[str, Any]
+
+COLUMNS = [
+    "model", "baseline", "lens", "layer", "utterance", "speaker", "symbols", "transcript", "reference", "steps",
+    "accuracy", "surprisal", "entropy", "kl", "agreement", "settled", "ended",
+]  # fmt: skip
+
+
+def over_corpus(
+    model: SpeechModel,
+    corpus: Corpus,
+    lens: str,
+    read: Callable[[Utterance], list[Row]],
+    *,
+    settings: Mapping[str, Any],
+    ids: Iterable[str] | None = None,
+    out: str | Path | None = None,
+    on_bad: OnBad = "raise",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Read every utterance of a corpus through a lens.
+
+    Parameters
+    ----------
+    model, corpus
+        What is read, and on what.
+    lens
+        Its name in the table.
+    read
+        Gives the rows of one utterance, one a layer; ``residual`` among them goes to the record.
+    settings
+        What else two runs must share to go on with each other's work.
+    ids
+        Only these utterances.
+    out
+        Folder where finished utterances are kept; None keeps them in memory.
+    on_bad
+        What to do with an utterance that cannot be used: ``raise``, or ``skip`` and record why.
+    progress
+        Called with the numbers of utterances done and in all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an utterance and layer.
+
+    Raises
+    ------
+    SpeechInterpError
+        For a bad utterance, unless `on_bad` is ``skip``; what was finished stays in `out`.
+    StoreError
+        If `out` holds another study.
+    LensError
+        If nothing is left.
+    """
+    wanted = corpus.ids if ids is None else sorted(ids)
+    record = {
+        **model.describe(),
+        "corpus": corpus.name,
+        "corpus_options": dict(corpus.options),
+        "lens": lens,
+        "symbols": model.vocabulary.kind,
+        **settings,
+        "version": speechinterp.__version__,
+    }
+    journal = Journal(Path(out) / f"{lens}-{model.baseline}.jsonl" if out else None, record)
+    done, skipped = journal.rows, journal.skipped if on_bad == "skip" else {}
+    for number, id_ in enumerate(wanted):
+        if id_ not in done and id_ not in skipped:
+            try:
+                utterance = _checked(model, corpus, id_)
+                with torch.no_grad():
+                    rows = read(utterance)
+            except SpeechInterpError as error:
+                if on_bad == "raise":
+                    raise
+                skipped[id_] = f"{type(error).__name__}: {error}"
+                journal.write({"utterance": id_, "skipped": skipped[id_]})
+                continue
+            base = {"utterance": id_, "speaker": utterance.speaker}
+            done[id_] = [base | row for row in rows]
+            journal.write({"utterance": id_, "rows": done[id_]})
+        if progress is not None:
+            progress(number + 1, len(wanted))
+    every = [row for id_ in wanted if id_ in done for row in done[id_]]
+    if not every:
+        reasons = f"; the first: {next(iter(skipped.values()))}" if skipped else ""
+        raise LensError(
+            f"no utterance of corpus {corpus.name!r} could be read{reasons}",
+            expected="at least one",
+            fix="repair what was left out",
+        )
+    table = pd.DataFrame(every)
+    table["model"], table["baseline"], table["symbols"] = model.id, model.baseline, model.vocabulary.kind
+    table["residual"] = table["residual"] if "residual" in table else float("nan")
+    residual = table["residual"].max()
+    table = table.reindex(columns=COLUMNS)
+    table["lens"] = table["lens"].fillna(lens)
+    table["transcript"] = table["transcript"].fillna("")
+    table.attrs = {
+        **{str(key): value for key, value in record.items()},
+        "residual": None if pd.isna(residual) else float(residual),
+        "skipped": [
+            {"utterance": id_, "reason": reason} for id_, reason in skipped.items() if id_ not in done
+        ],
+    }
+    return table
+
+
+def _checked(model: SpeechModel, corpus: Corpus, id_: str) -> Utterance:
+    """Return an utterance whose sound the model can take."""
+    try:
+        utterance = corpus[id_]
+        model.check_sound(f"utterance {id_!r}", utterance.waveform(model.sample_rate))
+    except OSError as error:
+        raise AudioError(
+            f"utterance {id_!r} cannot be read: {error.strerror or error}",
+            expected="files that can be read",
+            cause="missing permission, or a drive that failed or was taken away",
+            fix="make its files readable, or leave it out (--on-bad skip)",
+        ) from error
+    return utterance
+
+
+class Journal:
+    """A file of finished utterances, one a line after a line that says what study they belong to.
+
+    Parameters
+    ----------
+    path
+        The file; None keeps nothing.
+    record
+        What makes the study.
+
+    Raises
+    ------
+    StoreError
+        If the file belongs to another study, or cannot be written.
+    """
+
+    def __init__(self, path: Path | None, record: Mapping[str, Any]) -> None:
+        self.path = path
+        self.rows: dict[str, list[Row]] = {}
+        self.skipped: dict[str, str] = {}
+        if path is None:
+            return
+        text = json.dumps(record, sort_keys=True, default=str)
+        first = {"study": hashlib.sha256(text.encode()).hexdigest(), "record": json.loads(text)}
+        lines = _whole_lines(path)
+        if lines and lines[0].get("study") != first["study"]:
+            there = lines[0].get("record", {})
+            differing = [k for k in first["record"] if there.get(k) != first["record"][k]]
+            raise StoreError(
+                f"{path} belongs to another study: {', '.join(differing) or 'its first line'} differs",
+                expected="the same model, corpus and settings, to go on where it stopped",
+                cause="a folder that was used before, or a setting that was changed",
+                fix="give another folder (--out), or remove this file",
+            )
+        for line in lines[1:]:
+            if "skipped" in line:
+                self.skipped[line["utterance"]] = line["skipped"]
+            else:
+                self.rows[line["utterance"]] = line["rows"]
+        whole = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines or [first])
+        draft = path.with_name(f".{path.name}.draft")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(whole, encoding="utf-8")
+        draft.replace(path)
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Add one utterance."""
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a journal up to the first that is not whole, since a run may have been killed."""
+    lines: list[dict[str, Any]] = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                break
+    return lines
