@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from speechinterp.corpora.annotated import read_annotated
+from speechinterp.corpora.buckeye import read_buckeye
 from speechinterp.corpora.demo import read_demo
 from speechinterp.corpora.emu import read_emu
 from speechinterp.corpora.librispeech import read_librispeech
@@ -21,6 +23,8 @@ from speechinterp.errors import CorpusError
 __all__ = ["load_corpus"]
 
 READERS: dict[str, Callable[..., Corpus]] = {
+    "annotated": read_annotated,
+    "buckeye": read_buckeye,
     "demo": read_demo,
     "emu": read_emu,
     "librispeech": read_librispeech,
@@ -40,8 +44,9 @@ def load_corpus(spec: str, **options: object) -> Corpus:
     spec
         ``reader:path``, with options after it as ``?key=value&key=value`` if wanted, for example
         ``"timit:/data/TIMIT?labels=61"``. A ``&`` or ``%`` within a value is written ``%26`` or ``%25``.
-        Readers: ``timit``, ``textgrid``, ``emu``, ``librispeech``, ``table``, ``speechcommands``. ``demo``
-        without a path, or ``demo?type=command``, is the corpus that comes with the package.
+        Readers: ``timit``, ``textgrid``, ``annotated``, ``emu``, ``buckeye``, ``librispeech``, ``table``,
+        ``speechcommands``. ``demo`` without a path, or ``demo?type=command``, is the corpus that comes with
+        the package.
     **options
         The same options as keywords; they go before those of the spec.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from speechinterp.corpora.files import beside, existing_folder, find_audio, read_text, relative, speaker_rule
+from speechinterp.corpora.annotated import annotation_tiers, read_annotated
+from speechinterp.corpora.files import read_text, relative
 from speechinterp.corpora.formats.textgrid import parse_textgrid
-from speechinterp.corpora.tiers import fit_to_audio, transcript_of, with_standard_names
-from speechinterp.corpora.utterance import Corpus, Utterance
-from speechinterp.errors import AnnotationError
+from speechinterp.corpora.utterance import Corpus
 from speechinterp.segments import Tier
 
 __all__ = ["read_textgrid", "textgrid_tiers"]
@@ -21,6 +19,7 @@ def read_textgrid(
     annotations: str | None = None,
     words: str | None = None,
     phones: str | None = None,
+    labels: str | None = None,
     speaker: str = "folder",
     channel: int | None = None,
 ) -> Corpus:
@@ -35,6 +34,9 @@ def read_textgrid(
         writes them; without it they lie beside the sound.
     words, phones
         The names of the tiers of words and phones, where they are not called so.
+    labels
+        From which to which inventory to map the labels of ``phones``, for example ``arpabet:ipa``; see
+        :func:`~speechinterp.corpora.labels.map_labels`.
     speaker
         ``folder``: the name of the recording's folder, none if it lies in the root itself; ``prefix:N``: the
         first N letters of the recording's name; or ``none``.
@@ -52,25 +54,18 @@ def read_textgrid(
     Raises
     ------
     CorpusError
-        If there is no sound, two files have the same id, or the speaker rule is unknown.
+        If there is no sound, two files have the same id, or an option is unknown.
     """
-    name_speaker = speaker_rule(speaker)
-    grids = root if annotations is None else existing_folder(Path(annotations).expanduser())
-    sources = {
-        id_: partial(
-            _utterance,
-            id_,
-            audio,
-            root,
-            grids,
-            words=words,
-            phones=phones,
-            speaker=name_speaker(id_),
-            channel=channel,
-        )
-        for id_, audio in find_audio(root).items()
-    }
-    return Corpus(root.resolve().name, sources)
+    return read_annotated(
+        root,
+        format="textgrid",
+        annotations=annotations,
+        words=words,
+        phones=phones,
+        labels=labels,
+        speaker=speaker,
+        channel=channel,
+    )
 
 
 def textgrid_tiers(
@@ -84,28 +79,4 @@ def textgrid_tiers(
         If the TextGrid is broken, lacks a tier that is named, or does not fit the sound.
     """
     name = relative(grid, root)
-    tiers = fit_to_audio(parse_textgrid(read_text(grid, name), name), audio, name)
-    return with_standard_names(tiers, name, words, phones)
-
-
-def _utterance(
-    id_: str,
-    audio: Path,
-    root: Path,
-    grids: Path,
-    *,
-    words: str | None,
-    phones: str | None,
-    speaker: str | None,
-    channel: int | None,
-) -> Utterance:
-    grid = beside(grids / id_, ".TextGrid")
-    if grid is None:
-        raise AnnotationError(
-            f"no TextGrid for {relative(audio, root)}",
-            expected=f"{id_}.TextGrid {'beside it' if grids == root else f'in {grids}'}",
-            cause="a recording that nobody annotated or that the aligner skipped, or another name",
-            fix="add or rename the TextGrid, name its folder with annotations=, or leave the recording out",
-        )
-    tiers = textgrid_tiers(grid, audio, grids, words, phones)
-    return Utterance(id_, audio, speaker, transcript_of(tiers), tiers, channel=channel)
+    return annotation_tiers(parse_textgrid(read_text(grid, name), name), name, audio, words, phones)

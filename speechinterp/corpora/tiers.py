@@ -18,7 +18,7 @@ STANDARD_NAMES: dict[str, tuple[str, ...]] = {
     "words": ("words", "word", "ort", "ort-mau", "ortho", "orthography"),
     "phones": ("phones", "phone", "phonemes", "phoneme", "segments", "segment", "mau"),
 }
-PAUSES = frozenset(["", "<p:>", "<eps>", "<sil>", "sil", "sp"])
+PAUSES = frozenset(["", "<p:>", "<eps>", "<sil>", "<SIL>", "sil", "sp"])
 
 
 def segment(start: float, end: float, label: str, where: str) -> Segment:

@@ -1,7 +1,7 @@
 """ELAN's EAF: tiers in XML, with whole milliseconds.
 
-The standard library reads and writes it. pympi, the usual package for EAF, is in the tests as an oracle only: it
-takes unaligned time slots for numbers, and its own file format is what most of it is about.
+The standard library reads and writes it. pympi, the usual package for EAF, is an oracle of the tests and no
+dependency: it refuses files that name no schema or number no time slots, and leaves untimed slots to the caller.
 """
 
 from __future__ import annotations
