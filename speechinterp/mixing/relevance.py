@@ -58,9 +58,10 @@ def chefer(
     Notes
     -----
     What is explained is the log-probability of the best symbol, added over the frames of a target; of a decoder,
-    that of the next token. For attention within a stack R - I is given, since I is no result of attention. With :math:`\bar A = \mathbb{E}_h[(\nabla A \odot A)^+]`, :math:`R \leftarrow R + \bar A R`
-    from :math:`R = I`. Cross-attention adds :math:`\bar R_{tt}^\top \bar A \bar R_{ss}`, in which
-    :math:`\bar R = I + (R - I)` with rows of :math:`R - I` scaled to sum 1. The gradient of a weight is
+    that of the next token. With :math:`\bar A = \mathbb{E}_h[(\nabla A \odot A)^+]`,
+    :math:`R \leftarrow R + \bar A R` from :math:`R = I`; within a stack, R - I is given, since I is no result of
+    attention. Cross-attention adds :math:`\bar R_{tt}^\top \bar A \bar R_{ss}`, in which :math:`\bar R` is I plus
+    R - I with rows scaled to sum 1. The gradient of a weight is
     :math:`\partial s / \partial \alpha^h_{ij} = \langle \partial s / \partial c^h_i, v^h_j \rangle` with c the head's
     context, so that it needs no attention weights inside the model.
 

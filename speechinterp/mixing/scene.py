@@ -205,6 +205,7 @@ def set_scene(
     }
     frames = None if where == "decoder" else partition(utterance, grid, n_frames, duration, unit, rule=rule)
     if frames is not None:
+        _check_sources(frames, gaps, str(attrs["utterance"]))
         attrs["units_without_frames"] = json.dumps(
             [[s.start, s.end, s.label] for s in frames.empty], ensure_ascii=False
         )
@@ -216,6 +217,20 @@ def set_scene(
     decomposition = decompose(model, wave, "decoder", ids)
     spoken = positions(labels)
     return Scene(decomposition, where, spoken, frames or spoken, gaps, attrs)
+
+
+def _check_sources(sources: Partition, gaps: Gaps, name: str) -> None:
+    """Refuse a single source, whose share is 1 by definition."""
+    left = [where for where in sources.outside if where == "pad" or gaps == "merge"]
+    if sources.n_units + len(left) == 1:
+        only = sources.segments[0]
+        raise MixingError(
+            f"{f'utterance {name!r}' if name else 'the waveform'} has one unit, {only.label!r} "
+            f"from {only.start:.3f} to {only.end:.3f} s",
+            expected="two sources or more, since the share of a single one is 1",
+            cause="a clip of one word, or a tier with one segment",
+            fix="a finer unit, such as phones or frames, or gaps='merge' if there is sound around it",
+        )
 
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:

@@ -159,7 +159,7 @@ def partition(
     AnnotationError
         If units lie outside the sound, share frames, or are more than there are frames.
     MixingError
-        If there is no tier, no unit with a frame, or a single column, whose share is 1 by definition.
+        If there is no tier, or no unit with a frame.
     """
     name = f"utterance {utterance.id!r}" if utterance is not None else "the waveform"
     sounding = grid.n_frames or 0
@@ -203,13 +203,6 @@ def partition(
         if free.any():
             index[frames][free] = len(kept) + len(outside)
             outside.append(where)
-    if len(kept) + len(outside) == 1:
-        raise MixingError(
-            f"{name} has one unit, {_named(segments)[kept[0]]}, which takes all its frames",
-            expected="two sources or more",
-            cause="a clip of one word, or a tier with one segment",
-            fix="use a finer unit, such as phones or frames",
-        )
     return Partition(tuple(segments[i] for i in kept), index, tuple(outside), empty)
 
 
