@@ -72,7 +72,8 @@ def routes(
     Returns
     -------
     Routes
-        Nodes and edges. ``attrs`` holds `held` (share of the flow from the inputs that is kept), `reached`
+        Nodes and edges. ``attrs`` holds `target` (label of what is explained), `units` (of every stack, those
+        on no route too: label, start, end), `held` (share of the flow from the inputs that is kept), `reached`
         (share of the target that comes from the inputs at all, the rest being biases) and
         `parts_sum_residual` (by how much parts miss their sums).
 
@@ -121,6 +122,8 @@ def routes(
         "method": "information-flow routes",
         **record,
         "stack": stack,
+        "target": streams[0].units.coordinates([start + (stack == "decoder")])["label"].item(),
+        "units": {stream.parts.stack: _listed(stream.units) for stream in streams},
         "mass": mass,
         "held": held,
         "reached": flow.reached,
@@ -189,6 +192,13 @@ def _streams(
     own = front_of(model.family, "decoder")
     decoder = Stream(scene.decomposition, own, scene.targets, scene.sources, top)
     return scene, [decoder, Stream(decompose(model, heard), front, scene.sources)]
+
+
+def _listed(units: Partition) -> list[list[str | float | None]]:
+    """Return label, start and end of all units, those on no route too."""
+    about = units.coordinates(range(units.n_columns))
+    rows = zip(*(about[name].tolist() for name in ("label", "start", "end")), strict=True)
+    return [[label, *(None if np.isnan(time) else time for time in times)] for label, *times in rows]
 
 
 def _unit_of(target: Target, units: Partition, stack: Stack) -> int:

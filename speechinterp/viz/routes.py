@@ -22,9 +22,11 @@ COLOURS = {
     "mlp": ("#D55E00", "MLP"),
     "positional": ("#009E73", "positional convolution"),
 }
+MODULES = [part for part in COLOURS if part != "residual"]
 HEIGHTS = {"input": -1.0, "residual": 0.0, "residual_mid": 0.5, "residual_cross": 0.75}
-WIDEST, DECODER_ABOVE = 7.0, 1.6
+WIDEST, DECODER_ABOVE = 7.0, 0.4
 CROWD = 14
+DARK, PALE = "#333333", "#9A9A9A"
 
 
 def plot_routes(routes: Routes, ax: Axes | None = None) -> Figure:
@@ -57,14 +59,16 @@ def plot_routes(routes: Routes, ax: Axes | None = None) -> Figure:
     ax.scatter(
         [target.x], [target.y], s=170, facecolors="none", edgecolors="#000000", linewidths=1.4, zorder=5
     )
-    _name_units(ax, nodes)
+    _name_units(ax, nodes, routes.attrs["units"])
     _name_layers(ax, nodes)
     _say(ax, nodes, target)
     _legend(ax, routes.edges)
     held, every = 100 * routes.attrs["held"], routes.attrs["n_edges_in_all"]
     told = f"{held:.0f}% of its flow from the input in {_elementary(routes)} of {every} edges"
-    title = f"Routes to “{target.label.strip()}” · {routes.attrs['model']} · {told}"
-    ax.set_title(title, loc="left", fontsize=9.5, parse_math=False)
+    title = f"Routes to “{routes.attrs['target'].strip()}” · {routes.attrs['model']} · {told}"
+    ax.set_title(
+        title, loc="left", fontsize=9.5, parse_math=False, pad=30 if target.stack == "decoder" else 6
+    )
     ax.spines[["top", "right", "left"]].set_visible(False)
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -80,28 +84,35 @@ def _elementary(routes: Routes) -> int:
 
 def _placed(routes: Routes) -> pd.DataFrame:
     """Return the nodes by id, with their places: x in seconds, y in layers."""
-    nodes = routes.nodes.set_index("id")
-    timed = nodes["start"].notna()
-    begin, end = (nodes["start"].min(), nodes["end"].max()) if timed.any() else (0.0, 1.0)
-    step = (end - begin) / 12
-    x = (nodes["start"] + nodes["end"]) / 2
-    for number, name in enumerate(("gap", "pad")):
-        x = x.where(timed | (nodes["label"] != name), end + (number + 0.7) * step)
+    nodes, units = routes.nodes.set_index("id"), routes.attrs["units"]
+    places = {(stack, i): x for stack in units for i, x in enumerate(_columns(units, stack))}
+    x = [places[key] for key in zip(nodes["stack"], nodes["unit"], strict=True)]
     decoder = nodes["stack"] == "decoder"
-    if decoder.any():
-        n = int(nodes.loc[decoder, "unit"].max()) + 1
-        x = x.where(~decoder, begin + (nodes["unit"] + 0.5) / n * (end + 1.2 * step - begin))
     encoder_top = nodes.loc[~decoder, "layer"].max() if (~decoder).any() else 0
     above = np.where(decoder & (~decoder).any(), encoder_top + DECODER_ABOVE + 1, 0)
-    y = nodes["layer"] + nodes["part"].map(HEIGHTS).fillna(0.0) + above
-    return nodes.assign(x=x.fillna(end + 2.7 * step), y=y)
+    return nodes.assign(x=x, y=nodes["layer"] + nodes["part"].map(HEIGHTS).fillna(0.0) + above)
+
+
+def _columns(units: dict[str, Any], stack: str) -> list[float]:
+    """Return the place of every unit: its middle, or beside the sound what has no time; tokens side by side."""
+    times = [(start, end) for _, start, end in units["encoder"] if start is not None]
+    begin, end = min(start for start, _ in times), max(end for _, end in times)
+    step, outside = (end - begin) / 12, 0
+    if stack == "decoder":
+        n = len(units["decoder"])
+        return [begin + (i + 0.5) / n * (end + step - begin) for i in range(n)]
+    places = []
+    for _, first, last in units["encoder"]:
+        outside += first is None
+        places.append(end + (outside - 0.3) * step if first is None else (first + last) / 2)
+    return places
 
 
 def _draw_edges(ax: Axes, nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    into = edges[edges["source"].map(nodes["part"]).isin(list(COLOURS)) & (edges["part"] != "residual")]
-    written = dict(zip(into["source"], into["target"], strict=True))
+    out = edges[edges["source"].map(nodes["part"]).isin(MODULES)]
+    written = dict(zip(out["source"], out["target"], strict=True))
     for edge in edges.sort_values("flow").itertuples():
         if edge.source in written:
             continue
@@ -126,38 +137,32 @@ def _draw_edges(ax: Axes, nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
         )
 
 
-def _name_units(ax: Axes, nodes: pd.DataFrame) -> None:
-    """Write units under the graph, in a strip of their times, and tokens above it."""
-    encoder = nodes[nodes["stack"] == "encoder"].drop_duplicates("unit").sort_values("x")
-    bottom = nodes["y"].min() - 0.75
-    turned: dict[str, Any] = {"rotation": 50, "ha": "right"} if len(encoder) > CROWD else {"ha": "center"}
-    for unit in encoder.itertuples():
-        timed = np.isfinite(unit.start)
-        if timed:
-            ax.plot(
-                [unit.start, unit.end],
-                [bottom + 0.3] * 2,
-                color="#333333",
-                linewidth=2,
-                solid_capstyle="butt",
-            )
-        style = {} if timed else {"style": "italic", "color": "#6E6E6E"}
-        ax.text(unit.x, bottom + 0.15, unit.label, va="top", fontsize=8, parse_math=False, **turned, **style)
-    tokens = nodes[nodes["stack"] == "decoder"].drop_duplicates("unit")
-    top = nodes["y"].max()
-    for unit in tokens.itertuples():
-        ax.text(
-            unit.x, top + 0.35, unit.label.strip(), rotation=40, ha="left", va="bottom", fontsize=8, parse_math=False
-        )  # fmt: skip
-    depth = 0.5 if len(encoder) <= CROWD else 1.6
-    ax.set_ylim(bottom - depth, top + (1.6 if len(tokens) else 0.6))
-    x = nodes["x"]
-    margin = 0.04 * (x.max() - x.min() or 1.0)
-    starts, ends = nodes["start"].min(), nodes["end"].max()
-    ax.set_xlim(np.nanmin([x.min() - margin, starts]), np.nanmax([x.max() + margin, ends]))
+def _name_units(ax: Axes, nodes: pd.DataFrame, units: dict[str, Any]) -> None:
+    """Write units under the graph, in a strip of their times, and tokens above it; pale where no route passes."""
+    passed = set(zip(nodes["stack"], nodes["unit"], strict=True))
+    listed, places = units["encoder"], _columns(units, "encoder")
+    bottom, top = nodes["y"].min() - 0.75, nodes["y"].max()
+    crowded = len(listed) > CROWD
+    turned: dict[str, Any] = {"rotation": 50, "ha": "right"} if crowded else {"ha": "center"}
+    for i, (label, start, end) in enumerate(listed):
+        colour = DARK if ("encoder", i) in passed else PALE
+        if start is not None:
+            ax.plot([start, end], [bottom + 0.3] * 2, color=colour, linewidth=2.5, solid_capstyle="butt")
+        style = "italic" if start is None else "normal"
+        text: dict[str, Any] = {"color": colour, "style": style, "fontsize": 8, "parse_math": False}
+        ax.text(places[i], bottom + 0.15, label, va="top", **turned, **text)
+    tokens = units.get("decoder", [])
+    for i, (label, *_) in enumerate(tokens):
+        text = {"color": DARK if ("decoder", i) in passed else PALE, "fontsize": 8, "parse_math": False}
+        ax.text(_columns(units, "decoder")[i], top + 0.35, label.strip(), rotation=40, va="bottom", **text)
+    ax.set_ylim(bottom - (1.6 if crowded else 0.5), top + (1.6 if tokens else 0.6))
+    times = [time for _, *both in listed for time in both if time is not None]
+    every = [*places, *times, *nodes["x"]]
+    margin = 0.02 * (max(every) - min(every))
+    ax.set_xlim(min(every) - margin, max(every) + margin)
     ax.set_xlabel("Time (s)")
-    if np.isfinite(ends):
-        ax.set_xticks([tick for tick in ax.get_xticks() if starts - 0.3 <= tick <= ends + 1e-9])
+    ax.set_xticks([tick for tick in ax.get_xticks() if 0 <= tick <= max(times) + 1e-9])
+    ax.set_xlim(min(every) - margin, max(every) + margin)
 
 
 def _name_layers(ax: Axes, nodes: pd.DataFrame) -> None:
@@ -204,6 +209,6 @@ def _legend(ax: Axes, edges: pd.DataFrame) -> None:
         for flow in (0.5, 0.1)
     ]
     ax.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4, frameon=False, fontsize=8,
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=4, frameon=False, fontsize=8,
         handlelength=1.6,
     )  # fmt: skip
