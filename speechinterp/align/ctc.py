@@ -12,7 +12,7 @@ import numpy.typing as npt
 from speechinterp.align.alignment import AlignmentWarning
 from speechinterp.align.emissions import emissions
 from speechinterp.align.spelling import STARS, Spelling
-from speechinterp.align.viterbi import Path, best_path
+from speechinterp.align.viterbi import Path, best_path, forced_aligner
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AlignmentError, shortlist
 from speechinterp.frames import FrameGrid
@@ -66,7 +66,8 @@ class Heard:
 
 
 def hear(model: SpeechModel, utterance: Utterance) -> Heard:
-    """Run a CTC model over an utterance of any length."""
+    """Run a CTC model over an utterance of any length; not without torchaudio, which is needed after it."""
+    forced_aligner()
     log_probs, grid = emissions(model, utterance)
     vocabulary = model.vocabulary
     assert vocabulary.blank is not None
@@ -94,19 +95,20 @@ def path_of(heard: Heard, spelling: Spelling, where: str) -> Path:
     return path
 
 
-def confidence(heard: Heard, path: Path) -> float:
+def confidence(heard: Heard, path: Path) -> float | None:
     """Return the mean log-probability ratio of the path and of what the model hears by itself.
 
     Notes
     -----
-    The mean of log p(path) - log p(best symbol) over the frames in which either is no blank.
+    The mean of log p(path) - log p(best symbol) over the frames in which either is no blank, stars left out; None if
+    there are none.
     """
     free = heard.log_probs.argmax(1)
     quiet = (heard.blank, -1 if heard.delimiter is None else heard.delimiter)
     spoken = ~np.isin(path.labels, quiet) | ~np.isin(free, quiet)
-    if not spoken.any():
-        return 0.0
-    frames = np.flatnonzero(spoken)
+    frames = np.flatnonzero(spoken & (path.labels < heard.size))
+    if not len(frames):
+        return None
     ratio = heard.log_probs[frames, path.labels[frames]] - heard.log_probs[frames, free[frames]]
     return float(ratio.mean())
 

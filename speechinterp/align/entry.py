@@ -14,7 +14,7 @@ from speechinterp.align.pronunciations import Lexicon, Said, pronounced
 from speechinterp.align.spelling import joined, spell, symbols_by_name
 from speechinterp.align.text import transcript_words
 from speechinterp.corpora.utterance import Utterance
-from speechinterp.errors import AlignmentError, ModelError
+from speechinterp.errors import AlignmentError, ModelError, shortlist
 from speechinterp.models import SpeechModel, load_model
 from speechinterp.models.vocabulary import Vocabulary
 
@@ -120,6 +120,10 @@ def _align_ctc(
                 fix="pronunciations=read_lexicon('cmudict.dict') (--pronunciations), or a model that writes letters",
             )
         chosen = [variants[0] for variants in spell_phones(said, known)]
+        if all(symbol is None for one in chosen for symbol in one.flat):
+            raise AlignmentError(
+                f"{where}: {_no_such_phones(said, model)}", expected="phones that the model writes"
+            )
         unknown = [word for word, one in zip(words, chosen, strict=True) if None in one.flat]
         spelling = joined([one.flat for one in chosen], vocabulary.size, None, unknown)
         heard = hear(model, utterance)
@@ -153,6 +157,8 @@ def _add_phones(
     if isinstance(said, str):
         return said
     spelt = spell_phones(said, symbols_by_name(vocabulary))
+    if all(symbol is None for variants in spelt for symbol in variants[0].flat):
+        return _no_such_phones(said, model)
     heard: Heard = hear(model, utterance)
     words, phones = phones_inside(heard, alignment["words"], spelt, f"utterance {utterance.id!r}")
     alignment |= {"words": words, "phones": phones}
@@ -166,6 +172,17 @@ def _add_phones(
         )
     alignment.attrs |= {"pronunciations": said.source, **_described(model, "phone_")}
     return None
+
+
+def _no_such_phones(said: Said, model: SpeechModel) -> str:
+    phones = dict.fromkeys(phone for variants in said.words for one in variants[:1] for phone in one)
+    names = shortlist(symbols_by_name(model.vocabulary), 20)
+    ours = (
+        f"those of the {said.source} are {shortlist(phones, 20)}"
+        if phones
+        else f"the {said.source} has no such words"
+    )
+    return f"no phone is in the vocabulary of {model.id} ({names}); {ours}"
 
 
 def _whole_words(words: Sequence[str], known: dict[str, int]) -> bool:
