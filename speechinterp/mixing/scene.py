@@ -148,6 +148,9 @@ class Scene:
         ):
             for name, values in part.coordinates(list(chosen)).items():
                 coords[f"{side}_{name}"] = (side, values)
+        if not self.targets.timed:
+            following = [segment.label for segment in self.targets.segments[1:]]
+            coords["target_next"] = ("target", np.array([*following, ""], dtype=str))
         coords["amount"] = (dims[:-1], amount)
         coords |= {name: (dims[:-1], values) for name, values in outside.items()}
         record = {
@@ -212,7 +215,7 @@ def set_scene(
     if where == "encoder":
         assert frames is not None
         return Scene(decompose(model, wave), where, frames, frames, gaps, attrs)
-    ids, labels = tokens_of(model, heard, tokens)
+    ids, labels = tokens_of(model, wave, tokens)
     attrs["tokens"] = [int(i) for i in ids]
     decomposition = decompose(model, wave, "decoder", ids)
     spoken = positions(labels)
