@@ -3,5 +3,20 @@
 from speechinterp.audio.features import log_mel, mfcc
 from speechinterp.audio.read import Head, RepairWarning, duration_of, head_of, read_sound
 from speechinterp.audio.sound import Sound
+from speechinterp.audio.tracks import TRACKS, energy, formants, pitch, track
 
-__all__ = ["Head", "RepairWarning", "Sound", "duration_of", "head_of", "log_mel", "mfcc", "read_sound"]
+__all__ = [
+    "TRACKS",
+    "Head",
+    "RepairWarning",
+    "Sound",
+    "duration_of",
+    "energy",
+    "formants",
+    "head_of",
+    "log_mel",
+    "mfcc",
+    "pitch",
+    "read_sound",
+    "track",
+]

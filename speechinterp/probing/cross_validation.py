@@ -12,7 +12,19 @@ import numpy.typing as npt
 from speechinterp.probing.folds import Integers, held_out
 from speechinterp.probing.linear import Doubles, scale_of
 
-__all__ = ["Classifier", "Guesses", "Solver", "Study", "best_of", "cross_validate", "majority"]
+__all__ = [
+    "Classifier",
+    "Fitter",
+    "Guess",
+    "Guesses",
+    "Solver",
+    "Study",
+    "best_of",
+    "cross_validate",
+    "fit_and_guess",
+    "majority",
+    "standardised",
+]
 
 INNER_FOLDS = 4
 
@@ -35,6 +47,12 @@ class Solver(Protocol):
 
     def fit(self, labels: Integers, n_classes: int, strengths: Sequence[float]) -> Sequence[Classifier]:
         """Give a classifier for each regulariser."""
+
+
+Guess: TypeAlias = Callable[[Integers, Sequence[float]], "list[Integers]"]
+"""Gives guesses of the test units for each regulariser, from the labels of the training units."""
+Fitter: TypeAlias = Callable[[Integers, Integers], "tuple[Guess, tuple[float, ...]]"]
+"""Takes the rows to train on and those to test on; gives a guess and the regularisers to choose from."""
 
 
 class Guesses(NamedTuple):
@@ -89,23 +107,15 @@ def best_of(strengths: Sequence[float], right: npt.NDArray[np.generic]) -> float
     return strengths[best[(len(best) - 1) // 2]]
 
 
-def cross_validate(
-    features: Features,
-    study: Study,
-    solver: Callable[[Features], Solver],
-    with_control: bool,
-    step: Callable[[], None],
-) -> Guesses:
-    """Guess the label of every unit from the folds it is not in, with all vectors of a layer in memory.
+def cross_validate(fitter: Fitter, study: Study, with_control: bool, step: Callable[[], None]) -> Guesses:
+    """Guess the label of every unit from the folds it is not in.
 
     Parameters
     ----------
-    features
-        The vectors of one layer [shape=(units, dimensions)].
+    fitter
+        Prepares the rows to train on and those to test on, see :func:`standardised`.
     study
         Labels and folds.
-    solver
-        Makes classifiers of standardised training features.
     with_control
         Train on shuffled labels too.
     step
@@ -116,10 +126,10 @@ def cross_validate(
     chosen = []
     for (train, test), shuffles in zip(study.splits(), study.shuffles(), strict=True):
         labels, inner = study.labels[train], study.inner(train)
-        guess, strengths = _fitter(features, study.confounds, train[~inner], train[inner], solver)
+        guess, strengths = fitter(train[~inner], train[inner])
         right = np.array([np.sum(found == labels[inner]) for found in guess(labels[~inner], strengths)])
         chosen.append(best_of(strengths, right))
-        guess, _ = _fitter(features, study.confounds, train, test, solver)
+        guess, _ = fitter(train, test)
         guesses[test] = guess(labels, chosen[-1:])[0]
         if with_control:
             for row, shuffled in zip(control, shuffles, strict=True):
@@ -128,19 +138,51 @@ def cross_validate(
     return Guesses(guesses, control, chosen)
 
 
-def _fitter(
-    features: Features,
-    confounds: Doubles | None,
-    train: Integers,
-    test: Integers,
-    solver: Callable[[Features], Solver],
-) -> tuple[Callable[[Integers, Sequence[float]], list[Integers]], tuple[float, ...]]:
-    """Standardise by the training units; return what learns their labels and guesses the test units'."""
-    old, new = features[train].astype(np.float64), features[test].astype(np.float64)
-    if confounds is not None:
-        level, bias = confounds[train].mean(axis=0), old.mean(axis=0)
-        slope = np.linalg.lstsq(confounds[train] - level, old - bias, rcond=None)[0]
-        old, new = (part - (confounds[rows] - level) @ slope for part, rows in ((old, train), (new, test)))
+def standardised(
+    features: Features, solver: Callable[[Features], Solver], confounds: Doubles | None = None
+) -> Fitter:
+    """Return what fits classifiers to some rows of a layer and guesses others, all standardised by the former.
+
+    Parameters
+    ----------
+    features
+        The vectors of one layer [shape=(units, dimensions)].
+    solver
+        Makes classifiers of standardised training features.
+    confounds
+        What is partialled out first [shape=(units, confounds)].
+    """
+
+    def fitter(train: Integers, test: Integers) -> tuple[Guess, tuple[float, ...]]:
+        old, new = features[train].astype(np.float64), features[test].astype(np.float64)
+        if confounds is not None:
+            level, bias = confounds[train].mean(axis=0), old.mean(axis=0)
+            slope = np.linalg.lstsq(confounds[train] - level, old - bias, rcond=None)[0]
+            old -= (confounds[train] - level) @ slope
+            new -= (confounds[test] - level) @ slope
+        return fit_and_guess(old, new, solver)
+
+    return fitter
+
+
+def fit_and_guess(
+    old: Doubles, new: Doubles, solver: Callable[[Features], Solver]
+) -> tuple[Guess, tuple[float, ...]]:
+    """Standardise by the training vectors; return what learns their labels and guesses the new ones'.
+
+    Parameters
+    ----------
+    old, new
+        Vectors to train on and to test on [shape=(units, dimensions)] each.
+    solver
+        Makes classifiers of standardised training features.
+
+    Returns
+    -------
+    guess, strengths
+        A function of the training labels and of regularisers that gives guesses for each, and the regularisers
+        to choose from.
+    """
     mean = old.mean(axis=0)
     spread = scale_of(mean, old.std(axis=0))
     solved = solver(((old - mean) / spread).astype(np.float32))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +14,14 @@ import pandas as pd
 from speechinterp.errors import ProbeError, shortlist
 from speechinterp.probing.closed_form import InMemory, LinearDiscriminant, Ridge
 from speechinterp.probing.confounds import centred_on, design
-from speechinterp.probing.cross_validation import Guesses, Solver, cross_validate, majority
+from speechinterp.probing.control_task import control_labels, selectivity
+from speechinterp.probing.cross_validation import Guesses, Solver, cross_validate, majority, standardised
 from speechinterp.probing.folds import Integers
 from speechinterp.probing.logistic import Logistic
 from speechinterp.probing.mlp import MLP
 from speechinterp.probing.plan import Plan, make_plan
 from speechinterp.probing.streaming import Stream, cross_validate_streamed
-from speechinterp.probing.table import accuracies, check_confidence, table
+from speechinterp.probing.table import Row, accuracies, check_confidence, table
 from speechinterp.representations import Representations
 
 __all__ = ["KINDS", "probe"]
@@ -38,6 +41,7 @@ def probe(
     baselines: Mapping[str, Representations] | None = None,
     shuffles: int = 1,
     confounds: Sequence[str] = (),
+    types: str | None = None,
     confidence: float = 0.95,
     shared_speakers: bool = False,
     device: str = "cpu",
@@ -70,6 +74,9 @@ def probe(
     confounds
         Columns, numbers or names, that are partialled out of the vectors: what a linear regression on them
         predicts, learnt from the training units, is subtracted. ``"speaker"`` subtracts each speaker's mean.
+    types
+        A column of types, for a control task: each type gets a label at random, and the rows ``control-task`` and
+        the metric ``selectivity`` say how well these are learnt, see :mod:`speechinterp.probing.control_task`.
     confidence
         The share of bootstrap resamples of speakers that lie in [ci_low, ci_high].
     shared_speakers
@@ -122,7 +129,11 @@ def probe(
         n_shuffles=shuffles,
         confounds=partial(design, columns=confounds) if confounds else None,
     )
-    steps = plan.n_layers * plan.study.n_folds
+    control_plan = None
+    if types is not None:
+        control = control_labels(plan.units, plan.study.labels, types, seed)
+        control_plan = replace(plan, study=replace(plan.study, labels=control))
+    steps = (plan.n_layers + (len(reps.layers) if types else 0)) * plan.study.n_folds
     done = iter(range(1, steps + 1))
 
     def step() -> None:
@@ -131,29 +142,53 @@ def probe(
 
     guesses: list[tuple[str, int | None, Integers]] = []
     controls: list[tuple[str, int | None, Integers]] = []
+    tasks: list[tuple[str, int | None, Integers]] = []
+    selective: list[Row] = []
     regularisers: list[dict[str, object]] = []
+    settings: dict[str, Any] = {"device": device, "by_speaker": "speaker" in confounds, "step": step}
     for number, stream in plan.streams():
-        found = _guesses(stream, plan, probe, device=device, by_speaker="speaker" in confounds, step=step)
+        found = _guesses(stream, plan, probe, **settings)
         guesses.append((stream.baseline, number, found.true))
         if stream.baseline == "none":
             controls.append(("shuffled-labels", number, found.shuffled))
+            if control_plan is not None:
+                task = _guesses(stream, control_plan, probe, with_control=False, **settings).true
+                tasks.append(("control-task", number, task))
+                selective.append(
+                    selectivity(
+                        number, found.true, task, plan=plan, control_plan=control_plan, confidence=confidence
+                    )
+                )
         regularisers += [
             {"baseline": stream.baseline, "layer": number, "fold": fold, "strength": strength}
             for fold, strength in enumerate(found.strengths)
         ]
     guesses += [*controls, ("majority", None, majority(plan.study))]
-    scores = table(
-        accuracies(guesses, plan, confidence), plan, target=target, probe=probe, confidence=confidence
-    )
-    scores.attrs |= {"regularisers": regularisers, "shuffles": shuffles, "confounds": list(confounds)}
+    rows = accuracies(guesses, plan, confidence) + selective
+    if control_plan is not None:
+        rows += accuracies(tasks, control_plan, confidence)
+    scores = table(rows, plan, target=target, probe=probe, confidence=confidence)
+    scores.attrs |= {
+        "regularisers": regularisers,
+        "shuffles": shuffles,
+        "confounds": list(confounds),
+        "types": types,
+    }
     return scores
 
 
 def _guesses(
-    stream: Stream, plan: Plan, probe: str, *, device: str, by_speaker: bool, step: Callable[[], None]
+    stream: Stream,
+    plan: Plan,
+    probe: str,
+    *,
+    device: str,
+    by_speaker: bool,
+    step: Callable[[], None],
+    with_control: bool = True,
 ) -> Guesses:
     """Cross-validate one layer: from sums where there is a closed form and nothing to partial out."""
-    study, control = plan.study, stream.baseline == "none"
+    study, control = plan.study, with_control and stream.baseline == "none"
     if probe in STREAMED and study.confounds is None:
         return cross_validate_streamed(stream, study, STREAMED[probe], control, step)
     solvers: dict[str, Callable[[npt.NDArray[np.float32]], Solver]] = {
@@ -164,4 +199,4 @@ def _guesses(
     features = plan.features(stream)
     if by_speaker:
         features = centred_on(features, plan.units["speaker"])
-    return cross_validate(features, study, solvers[probe], control, step)
+    return cross_validate(standardised(features, solvers[probe], study.confounds), study, control, step)

@@ -67,7 +67,7 @@ class Plan:
 
 def make_plan(
     reps: Representations,
-    target: str,
+    target: str | None,
     folds: str | npt.ArrayLike,
     *,
     n_folds: int,
@@ -82,7 +82,9 @@ def make_plan(
 
     Parameters
     ----------
-    reps, target, folds, n_folds, seed, baselines, shared_speakers
+    target
+        The column to read; None keeps all units and gives no labels.
+    reps, folds, n_folds, seed, baselines, shared_speakers
         As in :func:`speechinterp.probe`.
     n_shuffles
         How often labels are shuffled.
@@ -104,7 +106,7 @@ def make_plan(
         sources[name] = (baseline, matching(name, baseline, units))
     if not isinstance(folds, str) and np.shape(folds) == order.shape:
         folds = np.asarray(folds)[order]
-    if target not in units.columns:
+    if target is not None and target not in units.columns:
         raise ProbeError(
             f"The units have no column {target!r}",
             expected=f"one of {shortlist(units.columns, 20)}",
@@ -113,13 +115,16 @@ def make_plan(
     given = not isinstance(folds, str)
     groups, clusters = groups_of(units, folds, shared_speakers=shared_speakers)
     rare: list[str] = []
-    if numeric:
+    if target is None:
+        keep = np.ones(len(units), dtype=bool)
+    elif numeric:
         keep = np.isfinite(pd.to_numeric(units[target], errors="coerce").to_numpy(float))
     else:
         keep, rare = usable(units[target], groups)
     kept, groups = units[keep].reset_index(drop=True), groups[keep]
-    labels = np.zeros(len(kept), dtype=np.int64) if numeric else codes(kept[target])
-    if not numeric and len(np.unique(labels)) < 2:
+    unlabelled = target is None or numeric
+    labels = np.zeros(len(kept), dtype=np.int64) if unlabelled else codes(kept[target])
+    if not unlabelled and len(np.unique(labels)) < 2:
         raise ProbeError(
             f"{len(np.unique(labels))} labels of {target} are left to tell apart",
             expected="at least two labels that are each in two groups of units",

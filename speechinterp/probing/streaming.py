@@ -16,7 +16,16 @@ from speechinterp.probing.linear import Linear
 from speechinterp.probing.units import finite
 from speechinterp.representations import Moments, Representations, Statistics, indicator
 
-__all__ = ["LABELS", "Jobs", "Stream", "classify", "cross_validate_streamed", "fold_moments", "shuffled"]
+__all__ = [
+    "LABELS",
+    "Jobs",
+    "Stream",
+    "classify",
+    "cross_validate_streamed",
+    "fold_moments",
+    "parts_of",
+    "shuffled",
+]
 
 Kind: TypeAlias = "type[Ridge] | type[LinearDiscriminant]"
 Jobs: TypeAlias = "Sequence[tuple[npt.NDArray[np.bool_], Sequence[Linear]]]"
@@ -78,7 +87,7 @@ def cross_validate_streamed(
     The first pass sums, the second chooses the regularisers, the third guesses. Memory is that of the sums, one
     set for every combination of folds that a unit is trained or chosen on.
     """
-    parts = _parts(study)
+    parts = parts_of(study)
     sums = fold_moments(stream, study, parts, with_control)
     jobs = [
         (parts[fold] == 2, kind(inner, "x").classify(LABELS, kind.strengths))
@@ -104,7 +113,7 @@ def cross_validate_streamed(
     return Guesses(guesses, control, chosen)
 
 
-def _parts(study: Study) -> npt.NDArray[np.int8]:
+def parts_of(study: Study) -> npt.NDArray[np.int8]:
     """Say for every fold what each unit is: 0 tested, 1 trained on, 2 the regulariser is chosen on it."""
     parts = np.zeros((study.n_folds, len(study.labels)), dtype=np.int8)
     for part, (train, _) in zip(parts, study.splits(), strict=True):

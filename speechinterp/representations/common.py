@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from speechinterp.errors import StoreError
 from speechinterp.representations.store import Representations
 
-__all__ = ["common_units"]
+__all__ = ["common_units", "subset"]
 
 
 def common_units(reps: Mapping[str, Representations]) -> dict[str, Representations]:
@@ -32,9 +33,7 @@ def common_units(reps: Mapping[str, Representations]) -> dict[str, Representatio
     """
     keys = {name: _keys(rep.units) for name, rep in reps.items()}
     shared = set.intersection(*(set(key) for key in keys.values()))
-    return {
-        name: _restricted(rep, np.array([key in shared for key in keys[name]])) for name, rep in reps.items()
-    }
+    return {name: subset(rep, np.array([key in shared for key in keys[name]])) for name, rep in reps.items()}
 
 
 def _keys(units: pd.DataFrame) -> list[tuple[object, ...]]:
@@ -43,7 +42,32 @@ def _keys(units: pd.DataFrame) -> list[tuple[object, ...]]:
     return list(zip(*parts, strict=True))
 
 
-def _restricted(rep: Representations, keep: npt.NDArray[np.bool_]) -> Representations:
+def subset(rep: Representations, keep: npt.NDArray[np.bool_]) -> Representations:
+    """Restrict representations to some of their units.
+
+    Parameters
+    ----------
+    rep
+        The representations.
+    keep
+        Which units to keep [shape=(units,)], for instance ``reps.units.speaker.isin(women).to_numpy()``.
+
+    Returns
+    -------
+    Representations
+        The same object where nothing had to go.
+
+    Raises
+    ------
+    StoreError
+        If there is not one truth value a unit.
+    """
+    if keep.shape != (len(rep),) or keep.dtype != bool:
+        raise StoreError(
+            f"a selection of shape {keep.shape} and type {keep.dtype}",
+            expected=f"one truth value a unit, shape ({len(rep)},)",
+            fix="subset(reps, (reps.units.column == value).to_numpy())",
+        )
     if keep.all():
         return rep
     units = rep.units[keep].reset_index(drop=True)

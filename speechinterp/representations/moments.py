@@ -81,7 +81,7 @@ class Moments:
         )
 
     def _combined(self, other: Moments, sign: int) -> Moments:
-        if any(other.origin[view] is not self.origin[view] for view in self.origin):
+        if not all(np.array_equal(other.origin[view], origin) for view, origin in self.origin.items()):
             other = other.about(self.origin)
         return Moments(
             self.origin,
@@ -108,8 +108,10 @@ class Moments:
         crosses, thirds, fourths = {}, {}, {}
         for (a, b), cross in self.crosses.items():
             d, e = move[a], move[b]
-            of_a, of_b = self.thirds[a, b]
             crosses[a, b] = cross + np.outer(self.totals[a], e) + np.outer(d, totals[b])
+            if (a, b) not in self.thirds:
+                continue
+            of_a, of_b = self.thirds[a, b]
             # With squared norms k of a and l of b: k' = k + 2 d.x + |d|^2 and l' = l + 2 e.y + |e|^2.
             k, l_new = self.squares[a].sum(), squares[b].sum()
             thirds[a, b] = (
@@ -121,6 +123,22 @@ class Moments:
                 + 2 * d @ (of_a + 2 * cross @ e + (e @ e) * self.totals[a]) + (d @ d) * l_new
             )  # fmt: skip
         return Moments(origin, n, totals, squares, crosses, thirds, fourths)
+
+    def select(self, view: str, columns: npt.NDArray[np.integer]) -> Moments:
+        """Return the sums of some columns of a view, with all of the other views; they have no HSIC."""
+
+        def part(name: str, values: Doubles) -> Doubles:
+            return values[columns] if name == view else values
+
+        return Moments(
+            {name: part(name, values) for name, values in self.origin.items()},
+            self.count,
+            {name: part(name, values) for name, values in self.totals.items()},
+            {name: part(name, values) for name, values in self.squares.items()},
+            {(a, b): part(b, part(a, cross).T).T for (a, b), cross in self.crosses.items()},
+            {},
+            {},
+        )
 
     def mean(self, view: str) -> Doubles:
         """Return the mean of a view [shape=(p,)]."""

@@ -117,12 +117,12 @@ def test_no_group_is_on_both_sides_of_any_fit(study, folds, monkeypatch):
     reps = Representations.of(units, np.stack([group, labels], axis=1)[None].astype(np.float32))
     splits = []
 
-    def watched(features, confounds, train, test, solver):
-        splits.append((set(features[train, 0]), set(features[test, 0])))
-        return original(features, confounds, train, test, solver)
+    def watched(old, new, solver):
+        splits.append((set(old[:, 0]), set(new[:, 0])))
+        return original(old, new, solver)
 
-    original = cross_validation._fitter
-    monkeypatch.setattr(cross_validation, "_fitter", watched)
+    original = cross_validation.fit_and_guess
+    monkeypatch.setattr(cross_validation, "fit_and_guess", watched)
     si.probe(reps, folds=folds, probe="logistic")
     assert len(splits) == 2 * 4
     assert not any(train & test for train, test in splits)
@@ -145,14 +145,12 @@ def test_standardisation_sees_the_training_units_only(study, monkeypatch):
     far = reps.layer(1).copy()
     far[units.speaker == "s0"] += 1e3
     moved = Representations.of(units, far[None])
-    original, seen = cross_validation._fitter, []
+    original, seen = cross_validation.fit_and_guess, []
 
-    def watched(features, confounds, train, test, solver):
-        return original(
-            features, confounds, train, test, lambda z: seen.append((features[train], z)) or solver(z)
-        )
+    def watched(old, new, solver):
+        return original(old, new, lambda z: seen.append((old, z)) or solver(z))
 
-    monkeypatch.setattr(cross_validation, "_fitter", watched)
+    monkeypatch.setattr(cross_validation, "fit_and_guess", watched)
     si.probe(moved, folds=np.repeat([0, 1], [60, 420]), probe="logistic")
     assert len(seen) == 4
     for train, z in seen:

@@ -8,7 +8,7 @@ import pytest
 
 import speechinterp as si
 from speechinterp.probing.closed_form import InMemory, LinearDiscriminant, Ridge
-from speechinterp.probing.cross_validation import cross_validate
+from speechinterp.probing.cross_validation import cross_validate, standardised
 from speechinterp.probing.plan import make_plan
 from speechinterp.probing.streaming import Stream, classify, cross_validate_streamed, fold_moments
 from speechinterp.representations import Representations
@@ -45,9 +45,8 @@ def test_guesses_are_those_of_the_vectors_in_memory(reps, kind):
     plan = make_plan(reps, "label", "speaker", n_folds=4, seed=0, baselines=None, n_shuffles=3)
     for _, stream in plan.streams():
         ours = cross_validate_streamed(stream, plan.study, kind, True, lambda: None)
-        theirs = cross_validate(
-            plan.features(stream), plan.study, partial(InMemory, kind=kind), True, lambda: None
-        )
+        memory = standardised(plan.features(stream), partial(InMemory, kind=kind))
+        theirs = cross_validate(memory, plan.study, True, lambda: None)
         assert ours.strengths == theirs.strengths
         assert np.mean(ours.true != theirs.true) < 0.003, "vectors in memory are standardised in float32"
         assert np.mean(ours.shuffled != theirs.shuffled) < 0.003
