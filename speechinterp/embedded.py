@@ -8,13 +8,13 @@ from pathlib import Path
 
 from speechinterp.errors import CorpusError, SpeechInterpError
 
-__all__ = ["data_folder", "embedded_file"]
+__all__ = ["data_folder", "embedded_file", "embedded_folder", "embedded_models"]
 
 SUMS = "checksums.sha256"
-RESTORE = (
+REINSTALL = (
     "in a checkout: git checkout -- data; installed: pip install --force-reinstall --no-deps speechinterp; "
-    "or make the corpus anew: python recipes/embedded/corpus.py --split test"
 )
+RESTORE = REINSTALL + "or make the corpus anew: python recipes/embedded/corpus.py --split test"
 
 
 def data_folder() -> Path:
@@ -63,6 +63,23 @@ def embedded_file(
             fix=fix,
         )
     return path
+
+
+def embedded_folder(
+    name: str, root: Path | None = None, error: type[SpeechInterpError] = CorpusError, fix: str = RESTORE
+) -> Path:
+    """Return the path of an embedded folder, all of whose files are whole; arguments and errors are those of a file."""
+    root = data_folder() if root is None else root
+    for file in _recorded(root):
+        if file.startswith(f"{name}/"):
+            embedded_file(file, root, error, fix)
+    return root / name
+
+
+def embedded_models(root: Path | None = None) -> list[str]:
+    """Return the names of the embedded models, such as ``demo/wav2vec2``."""
+    files = _recorded(data_folder() if root is None else root)
+    return sorted({f"demo/{file.split('/')[1]}" for file in files if file.startswith("models/")})
 
 
 @cache

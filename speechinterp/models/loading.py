@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from speechinterp.embedded import REINSTALL, embedded_folder, embedded_models
 from speechinterp.errors import ModelError, shortlist
 from speechinterp.models.weights import positional_difference
 
@@ -24,6 +25,7 @@ __all__ = ["families", "family_of", "load_model"]
 
 HEADS = ("Model", "ForCTC", "ForSequenceClassification", "ForConditionalGeneration", "ForAudioClassification")
 ONLY_FOR_TRAINING = ("masked_spec_embed",)
+UNTRAINED = "demo/untrained"
 
 
 def families() -> dict[str, type[Family]]:
@@ -66,8 +68,9 @@ def load_model(
     Parameters
     ----------
     name
-        A hub id (``facebook/hubert-base-ls960``), a local folder in the Hugging Face layout, or
-        ``demo/untrained``, a tiny wav2vec 2.0 with random weights that needs no download.
+        A hub id (``facebook/hubert-base-ls960``), a local folder in the Hugging Face layout, or a model that
+        comes with the package: ``demo/wav2vec2`` (spells), ``demo/wav2vec2-phones``, ``demo/hubert``,
+        ``demo/whisper``, ``demo/commands``, or ``demo/untrained``, a tiny wav2vec 2.0 with random weights.
     device
         ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` takes a GPU if there is one.
     dtype
@@ -90,18 +93,20 @@ def load_model(
 
     target = _device(device)
     number = _dtype(dtype, target)
-    if str(name).startswith("demo/"):
-        model = _demo(str(name))
+    if str(name) == UNTRAINED:
+        model = _untrained()
         model.module.to(device=target, dtype=number)
         model.reload = partial(load_model, name, device=str(target))
         return model
-    source = str(name)
+    embedded = str(name).startswith("demo/")
+    source = str(_embedded(str(name))) if embedded else str(name)
     local = Path(source).is_dir() or not _hub_answers()
     options = {"revision": revision, "local_files_only": local}
     config = _config(source, options)
     _family_type(config.get("model_type", ""), source)
     module, checkpoint = _load_module(source, config, number, options)
-    model = SpeechModel(module.to(target), _short_name(source), _preprocessor(source, options), revision)
+    shown = str(name) if embedded else _short_name(source)
+    model = SpeechModel(module.to(target), shown, _preprocessor(source, options), revision)
     model.checkpoint = checkpoint
     model.read_tokenizer = partial(_tokenizer, source, options)
     model.reload = partial(load_model, name, device=str(target), revision=revision)
@@ -316,15 +321,23 @@ def _tokenizer(source: str, options: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def _demo(name: str) -> SpeechModel:
+def _embedded(name: str) -> Path:
+    known = embedded_models()
+    if name not in known:
+        raise ModelError(
+            f"there is no embedded model {name!r}",
+            expected=f"one of {', '.join([*known, UNTRAINED])}",
+            fix="take one of them",
+        )
+    fix = REINSTALL + "or train it anew: python recipes/embedded/models.py"
+    return embedded_folder(f"models/{name.removeprefix('demo/')}", error=ModelError, fix=fix)
+
+
+def _untrained() -> SpeechModel:
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
     from speechinterp.models.model import SpeechModel
 
-    if name != "demo/untrained":
-        raise ModelError(
-            f"there is no embedded model {name!r}", expected="demo/untrained", fix="take that one"
-        )
     config = Wav2Vec2Config(
         hidden_size=64, num_hidden_layers=4, num_attention_heads=4, intermediate_size=128, conv_dim=(32,) * 7,
         num_conv_pos_embeddings=32, num_conv_pos_embedding_groups=4,
@@ -332,7 +345,7 @@ def _demo(name: str) -> SpeechModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = Wav2Vec2Model(config).eval()
-    return SpeechModel(module, name, {"do_normalize": True, "sampling_rate": 16000})
+    return SpeechModel(module, UNTRAINED, {"do_normalize": True, "sampling_rate": 16000})
 
 
 @contextmanager
