@@ -95,7 +95,7 @@ def abx(
         raise SimilarityError(
             f"confidence is {confidence}", expected="a share between 0 and 1", fix="confidence=0.95"
         )
-    study = _Study(reps, on, by, across, distance, device)
+    study = _Study(reps, on=on, by=by, across=across, distance=distance, device=device)
     sources = {"none": reps, **(baselines or {})}
     total = sum(len(source.layers) for source in sources.values())
     done, rows = 0, []
@@ -151,7 +151,7 @@ def abx_pairs(
     SimilarityError
         As :func:`abx` does.
     """
-    study = _Study(reps, on, by, across, distance, device)
+    study = _Study(reps, on=on, by=by, across=across, distance=distance, device=device)
     names = dict(enumerate(pd.factorize(study.sequences.units[on])[1]))
     tables = []
     for layer in reps.layers:
@@ -178,7 +178,7 @@ class _Study:
     """One ABX task on the units of some representations."""
 
     def __init__(
-        self, reps: Representations, on: str, by: Sequence[str], across: str | Sequence[str] | None,
+        self, reps: Representations, *, on: str, by: Sequence[str], across: str | Sequence[str] | None,
         distance: DistanceName, device: str,
     ) -> None:  # fmt: skip
         if distance not in DISTANCES:
@@ -192,7 +192,7 @@ class _Study:
         self.task = Task.of(self.sequences.units, on, self.by, self.across)
         self.speakers = self._speakers()
 
-    def _speakers(self) -> dict[str, Doubles]:
+    def _speakers(self) -> dict[str, Integers]:
         """Return the number of the speaker for each value of `by` and of `across` as a whole, where it has one."""
         if "speaker" not in (*self.by, *self.across):
             return {}
@@ -266,8 +266,15 @@ def _distances(
 ) -> Doubles:  # fmt: skip
     """Return the distances of pairs of units; one product gives all distances of their frames.
 
-    `xs` and `others` are units, and for each pair the position of one among them.
+    `xs` and `others` are units, and for each pair the position of one among them. Where both are the same units, every
+    distance is computed once.
     """
+    if xs[0] is others[0] and len(xs[0]):
+        half = xs[1] < others[1]
+        both = np.zeros((len(xs[0]), len(xs[0])))
+        pairs = (xs[0], xs[1][half]), (others[0].copy(), others[1][half])
+        both[xs[1][half], others[1][half]] = _distances(frames, units, *pairs, between)
+        return (both + both.T)[xs[1], others[1]]
     device = frames.device
     sides = []
     for members, _ in (xs, others):

@@ -68,8 +68,8 @@ def cca(
     Notes
     -----
     With :math:`S_{xx} = V \Lambda V^\top` and :math:`W_x = V \Lambda^{-1/2}`, the correlations
-    :math:`\rho_1 \ge \rho_2 \ge \dots` are the singular values of :math:`W_x^\top S_{xy} W_y = A \rho B^\top`. ``pwcca``
-    is :math:`\sum_k \alpha_k \rho_k / \sum_k \alpha_k` with :math:`\alpha_k = \sum_j |\langle h_k, x_j \rangle| =
+    :math:`\rho_1 \ge \rho_2 \ge \dots` are the singular values of :math:`W_x^\top S_{xy} W_y = A \rho B^\top`.
+    ``pwcca`` is :math:`\sum_k \alpha_k \rho_k / \sum_k \alpha_k`, :math:`\alpha_k = \sum_j |\langle h_k, x_j \rangle| =
     \sum_j |(S_{xx} W_x A)_{jk}|`, :math:`h_k` the k-th canonical variable of the first side and :math:`x_j` its
     columns. `heldout` is the mean over k of the correlation of the k-th variables, about the means of the other
     speakers, averaged over speakers by their numbers of units; it can be below 0.
@@ -88,15 +88,15 @@ def cca(
         raise SimilarityError(
             f"variance is {variance}", expected="a share above 0, up to 1", fix="variance=0.99"
         )
-    settings: dict[str, Any] = dict(
-        null=null,
-        n_null=n_null,
-        over=over,
-        confidence=confidence,
-        seed=seed,
-        baselines=baselines,
-        progress=progress,
-    )
+    settings: dict[str, Any] = {
+        "null": null,
+        "n_null": n_null,
+        "over": over,
+        "confidence": confidence,
+        "seed": seed,
+        "baselines": baselines,
+        "progress": progress,
+    }
     return compared(reps, other, _Canonical(kind, variance), **settings)
 
 
@@ -111,7 +111,8 @@ class _Canonical:
     """Canonical correlations as a function of moments."""
 
     def __init__(self, kind: Kind, variance: float) -> None:
-        self.name, self.variance = kind, variance if kind == "svcca" else 1.0
+        self.name: str = kind
+        self.variance = variance if kind == "svcca" else 1.0
         self.symmetric = kind != "pwcca"
 
     def own(self, moments: Moments, view: str) -> _Own:

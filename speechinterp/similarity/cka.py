@@ -107,15 +107,15 @@ def cka(
     (2012). Feature selection via dependence maximization. JMLR 13. Murphy, A., et al. (2024). Correcting biased
     centered kernel alignment measures in biological and artificial neural networks. arXiv 2405.01012.
     """
-    settings: dict[str, Any] = dict(
-        null=null,
-        n_null=n_null,
-        over=over,
-        confidence=confidence,
-        seed=seed,
-        baselines=baselines,
-        progress=progress,
-    )
+    settings: dict[str, Any] = {
+        "null": null,
+        "n_null": n_null,
+        "over": over,
+        "confidence": confidence,
+        "seed": seed,
+        "baselines": baselines,
+        "progress": progress,
+    }
     if kernel == "linear":
         return compared(reps, other, _Linear(debiased), **settings)
     if kernel == "rbf":
@@ -128,7 +128,7 @@ def cka(
 class _Own(NamedTuple):
     norm: float
     trace: float
-    count: int
+    n_units: int
 
 
 class _Linear:
@@ -164,7 +164,7 @@ class _Linear:
             return self._value(*shift_mean(x, y), own, other)
         if self.debiased:
             return 0.0
-        return own.trace * other.trace / ((own.count - 1) * own.norm * other.norm)
+        return own.trace * other.trace / ((own.n_units - 1) * own.norm * other.norm)
 
     def heldout(self, train: Moments, a: Doubles, b: Doubles, own: _Own, other: _Own) -> None:
         return None
@@ -172,7 +172,7 @@ class _Linear:
     def _value(self, squared: float, norms: float, own: _Own, other: _Own) -> float:
         """Return CKA from the squared norm of the cross-products and the sum of products of squared norms."""
         if self.debiased:
-            n = own.count
+            n = own.n_units
             squared += own.trace * other.trace / ((n - 1) * (n - 2)) - n / (n - 2) * norms
             squared /= n * (n - 3)
         return squared / (own.norm * other.norm)

@@ -13,10 +13,10 @@ import pandas as pd
 from speechinterp.errors import SimilarityError
 from speechinterp.representations import Moments, Representations, Statistics
 from speechinterp.similarity.jackknife import jackknife
-from speechinterp.similarity.nulls import NULLS, Null, Rotations, orders, rotations, shift_mean, spans
+from speechinterp.similarity.nulls import NULLS, Null, Rotations, orders, rotations, spans
 from speechinterp.similarity.views import Doubles, Other, Side, SimilarityWarning, clusters, paired
 
-__all__ = ["FEWEST", "Chance", "Measure", "Rows", "check_settings", "compared"]
+__all__ = ["FEWEST", "Chance", "Measure", "Rows", "check_settings", "compared", "warn_of_chance"]
 
 FEWEST = 4
 """Units that the debiased HSIC needs."""
@@ -54,7 +54,7 @@ class Chance(NamedTuple):
 
     cross: Doubles
     norms: float
-    count: int
+    n_units: int
 
 
 class Measure(Protocol):
@@ -104,10 +104,11 @@ def compared(
 ) -> pd.DataFrame:
     """Compare every layer with every layer of the other side, or with each other; see the measures' own pages."""
     check_settings(null, n_null, confidence)
-    tables, record = [], {}
+    tables: list[pd.DataFrame] = []
+    record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
         units, first, second = paired(source, other)
-        study = _Study(units, measure, null, n_null, over, confidence, seed)
+        study = _Study(units, measure, null=null, n_null=n_null, over=over, confidence=confidence, seed=seed)
         rows = study.table(first, second, progress)
         tables.append(rows.assign(baseline=name))
         if name == "none":
@@ -116,7 +117,7 @@ def compared(
     table.attrs = record | {"measure": measure.name, "representations": dict(reps.meta)}
     if isinstance(other, Representations):
         table.attrs["other"] = dict(other.meta)
-    _warn(table, measure)
+    warn_of_chance(table)
     return table
 
 
@@ -127,6 +128,7 @@ class _Study:
         self,
         units: pd.DataFrame,
         measure: Measure,
+        *,
         null: Null,
         n_null: int,
         over: str,
@@ -145,7 +147,8 @@ class _Study:
         """Say how it was done."""
         return {
             "null": self.null, "n_null": self.n_null, "clusters": self.over, "n_clusters": int(self.codes.max()) + 1,
-            "confidence": self.confidence, "seed": self.seed, "n_units": self.n_units, "n_utterances": self.n_utterances,
+            "confidence": self.confidence, "seed": self.seed, "n_units": self.n_units,
+            "n_utterances": self.n_utterances,
         }  # fmt: skip
 
     def table(
@@ -239,17 +242,17 @@ class _Study:
         }
 
 
-def _warn(table: pd.DataFrame, measure: Measure) -> None:
-    """Say where a score is mostly chance."""
-    most = table.loc[table["null"].idxmax()] if table["null"].notna().any() else None
-    if most is None or most["null"] < ALIKE:
+def warn_of_chance(table: pd.DataFrame) -> None:
+    """Warn if scores are high because of chance."""
+    if not table["null"].max() >= ALIKE:
         return
+    most = table.iloc[int(table["null"].argmax())]
     below = int((table["score"] <= table["null_high"]).sum())
     warnings.warn(
-        f"Chance is high: {measure.name} is up to {most['null']:.2f} (where the score is {most['score']:.2f}) between "
+        f"Chance is high: {most['measure']} is up to {most['null']:.2f} (the score: {most['score']:.2f}) between "
         f"sides whose {'units were rotated in time' if table.attrs['null'] == 'shift' else 'units were exchanged'}, "
-        f"with {table.attrs['n_units']} units in {table.attrs['n_utterances']} utterances; {below} of {len(table)} scores "
-        "do not exceed their null_high. Few units, many dimensions or slowly varying frames do this: report the "
+        f"with {table.attrs['n_units']} units in {table.attrs['n_utterances']} utterances; {below} of {len(table)} "
+        "scores do not exceed their null_high. Few units, many dimensions or slowly varying frames do this: report the "
         "score beside its null",
         SimilarityWarning,
         stacklevel=4,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.corpora import Corpus
@@ -15,6 +16,7 @@ from speechinterp.representations import Representations
 __all__ = ["edit_similarity", "feature_similarity", "feature_table", "phones_within"]
 
 Labels: TypeAlias = Iterable[object]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 
 def feature_table(labels: Labels, inventory: str) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def edit_similarity(labels: Labels) -> pd.DataFrame:
     return pd.DataFrame(alike, index=names, columns=names)
 
 
-def _distances(string: Sequence[int], others: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _distances(string: Sequence[int], others: Integers) -> Integers:
     """Return the edit distance of a string to every beginning of the others [shape=(others, longest + 1)]."""
     before = np.tile(np.arange(others.shape[1] + 1), (len(others), 1))
     for symbol in string:

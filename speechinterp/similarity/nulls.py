@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -65,7 +66,7 @@ def rotations(rows: Doubles, bounds: Integers) -> Rotations:
     bounds
         From :func:`spans`.
     """
-    pieces = [rows[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    pieces = [rows[start:stop] for start, stop in pairwise(bounds)]
     power = [np.sum(np.abs(np.fft.fft(piece, axis=0)) ** 2, axis=1) for piece in pieces]
     return Rotations(
         np.diff(bounds),

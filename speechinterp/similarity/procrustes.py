@@ -65,15 +65,15 @@ def procrustes(
     Ding, F., Denain, J.-S., & Steinhardt, J. (2021). Grounding representation similarity through statistical
     testing. NeurIPS. Williams, A. H., et al. (2021). Generalized shape metrics on neural representations. NeurIPS.
     """
-    settings: dict[str, Any] = dict(
-        null=null,
-        n_null=n_null,
-        over=over,
-        confidence=confidence,
-        seed=seed,
-        baselines=baselines,
-        progress=progress,
-    )
+    settings: dict[str, Any] = {
+        "null": null,
+        "n_null": n_null,
+        "over": over,
+        "confidence": confidence,
+        "seed": seed,
+        "baselines": baselines,
+        "progress": progress,
+    }
     return compared(reps, other, _Rotated(), **settings)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pandas as pd
 
 from speechinterp.errors import SimilarityError
 from speechinterp.representations import Representations
-from speechinterp.similarity.compare import FEWEST, check_settings
+from speechinterp.similarity.compare import FEWEST, check_settings, warn_of_chance
 from speechinterp.similarity.jackknife import jackknife
 from speechinterp.similarity.nulls import Null, orders, spans
 from speechinterp.similarity.views import Doubles, Integers, Other, Side, clusters, paired
@@ -72,7 +72,8 @@ def compared_by_rbf(
 ) -> pd.DataFrame:  # fmt: skip
     """Compare as :func:`speechinterp.similarity.cka` does."""
     check_settings(null, n_null, confidence)
-    tables, record = [], {}
+    tables: list[pd.DataFrame] = []
+    record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
         units, first, second = paired(source, other)
         chosen = _some(units, max_units, seed)
@@ -96,7 +97,9 @@ def compared_by_rbf(
             right = {layer: prepared(second, layer) for layer in second.layers}
             pairs, title = list(product(first.layers, second.layers)), second.name
         for number, (a, b) in enumerate(pairs, 1):
-            values = _values(left[a], right[b], keeps, drawn, debiased, confidence)
+            values = _values(
+                left[a], right[b], keeps=keeps, drawn=drawn, debiased=debiased, confidence=confidence
+            )
             measure = "cka-rbf" if debiased else "cka-rbf-biased"
             rows.append({"model": first.name, "layer": a, "other": title, "other_layer": b, "measure": measure,
                          **values, "n": len(some)})  # fmt: skip
@@ -113,6 +116,7 @@ def compared_by_rbf(
             }  # fmt: skip
     table = pd.concat(tables, ignore_index=True)
     table.attrs = record | {"representations": dict(reps.meta)}
+    warn_of_chance(table)
     return table
 
 
@@ -132,7 +136,7 @@ def _some(units: pd.DataFrame, most: int, seed: int) -> Integers:
 
 
 def _values(
-    x: _Kernel, y: _Kernel, keeps: list[npt.NDArray[np.bool_]], drawn: list[Integers], debiased: bool,
+    x: _Kernel, y: _Kernel, *, keeps: list[npt.NDArray[np.bool_]], drawn: list[Integers], debiased: bool,
     confidence: float,
 ) -> dict[str, float]:  # fmt: skip
     def alike(a: Doubles, b: Doubles) -> float:

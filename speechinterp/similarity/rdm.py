@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import SimilarityError
@@ -66,7 +67,8 @@ def rsa_of_labels(
     Cancer Research 27.
     """
     _check(correlation)
-    rows, record = [], {}
+    rows: list[tuple[Any, ...]] = []
+    record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
         both = isinstance(other, Representations)
         units, first, second = paired(source, other if both else None)
@@ -77,7 +79,9 @@ def rsa_of_labels(
             "confidence": confidence, "seed": seed, "null": "permutation", "n_null": n_null,
         }  # fmt: skip
         if second is not None:
-            theirs = {layer: _Sums(second.read(layer), codes, speakers) for layer in second.layers}
+            theirs: dict[int | None, _Sums | Doubles] = {
+                layer: _Sums(second.read(layer), codes, speakers) for layer in second.layers
+            }
         else:
             assert isinstance(other, pd.DataFrame)
             table = other.set_axis(other.index.astype(str), axis=0)
@@ -95,8 +99,23 @@ def rsa_of_labels(
                     if out < 0:
                         draws, n = _mantel(x, y, correlation, n_null, seed)
                 low, high = jackknife(scores[0], np.array(scores[1:]), confidence)
-                rows.append((first.name, layer, second.name if second else on, other_layer, record["measure"], scores[0],
-                             low, high, float(draws.mean()), float(np.quantile(draws, confidence)), n, name))  # fmt: skip
+                title = second.name if second else on
+                chance = float(draws.mean()), float(np.quantile(draws, confidence))
+                rows.append(
+                    (
+                        first.name,
+                        layer,
+                        title,
+                        other_layer,
+                        record["measure"],
+                        scores[0],
+                        low,
+                        high,
+                        *chance,
+                        n,
+                        name,
+                    )
+                )
     columns = ["model", "layer", "other", "other_layer", "measure", "score", "ci_low", "ci_high", "null", "null_high",
                "n", "baseline"]  # fmt: skip
     result = pd.DataFrame(rows, columns=columns).astype({"layer": "Int64", "other_layer": "Int64"})
@@ -121,8 +140,8 @@ def noise_ceiling(
     Returns
     -------
     pandas.DataFrame
-        One row a layer: `lower`, the mean correlation of a speaker's likeness of labels with that of all others together,
-        `upper`, with that of all speakers, and the number of speakers.
+        One row a layer: `lower`, the mean correlation of a speaker's likeness of labels with that of all others
+        together, `upper`, with that of all speakers, and the number of speakers.
 
     Raises
     ------
@@ -186,7 +205,7 @@ def _cosines(sums: Doubles, counts: Integers) -> Doubles:
     return found
 
 
-def _matrix(labels: np.ndarray, table: pd.DataFrame) -> Doubles:  # type: ignore[type-arg]
+def _matrix(labels: npt.NDArray[np.str_], table: pd.DataFrame) -> Doubles:
     likeness = likeness_of(pd.Series(labels), table)
     left = likeness.phi if likeness.inner is None else likeness.phi @ likeness.inner
     right = likeness.phi
@@ -194,7 +213,7 @@ def _matrix(labels: np.ndarray, table: pd.DataFrame) -> Doubles:  # type: ignore
     return np.asarray(product.toarray() if hasattr(product, "toarray") else product)
 
 
-def _labels(units: pd.DataFrame, on: str) -> tuple[np.ndarray, Integers]:  # type: ignore[type-arg]
+def _labels(units: pd.DataFrame, on: str) -> tuple[npt.NDArray[np.str_], Integers]:
     if on not in units:
         raise SimilarityError(
             f"the units have no column {on!r}", expected=", ".join(units.columns), fix="on='label'"

@@ -56,8 +56,8 @@ def rsa(
     on
         The column that holds the labels of tables.
     control
-        Columns whose likeness is held constant (partial correlation): ``["speaker", "utterance"]``, or numbers such as a
-        duration.
+        Columns whose likeness is held constant (partial correlation): ``["speaker", "utterance"]``, or numbers such
+        as a duration.
 
     Returns
     -------
@@ -89,9 +89,20 @@ def rsa(
     phonology in neural models of spoken language. ACL.
     """
     check_settings(null, n_null, confidence)
-    tables, record = [], {}
+    tables: list[pd.DataFrame] = []
+    record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
-        study = _Study(source, other, on, control, null, n_null, over, confidence, seed)
+        study = _Study(
+            source,
+            other,
+            on=on,
+            control=control,
+            null=null,
+            n_null=n_null,
+            over=over,
+            confidence=confidence,
+            seed=seed,
+        )
         tables.append(study.table(progress).assign(baseline=name))
         record = record or study.record()
     table = pd.concat(tables, ignore_index=True)
@@ -120,7 +131,7 @@ def likeness_of(values: pd.Series, table: pd.DataFrame | None = None) -> Likenes
     if table is not None:
         if not (len(table) == len(table.columns) and (table.index == table.columns).all()):
             return cosine(table.reindex(values.astype(str)).to_numpy(np.float64))
-        codes = table.index.get_indexer(values.astype(str)).astype(np.int64)
+        codes = table.index.get_indexer(pd.Index(values.astype(str))).astype(np.int64)
         inner = table.to_numpy(np.float64)
         return Likeness(indicator(codes, len(table)), inner, np.diag(inner)[codes])
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
@@ -136,7 +147,7 @@ class _Study:
     """One analysis on the units that both sides have."""
 
     def __init__(
-        self, reps: Representations, other: Other, on: str, control: Sequence[str], null: Null, n_null: int,
+        self, reps: Representations, other: Other, *, on: str, control: Sequence[str], null: Null, n_null: int,
         over: str, confidence: float, seed: int,
     ) -> None:  # fmt: skip
         table = _named(other)
@@ -155,7 +166,7 @@ class _Study:
                 known &= reps.units[column].astype(str).isin(table.index)
             marks = np.where(known, 0.0, np.nan)
             self.units, self.first, _ = paired(reps, marks, name=column)
-            self.theirs = [(None, likeness_of(self.units[column], table))]
+            self.theirs: list[tuple[int | None, Likeness]] = [(None, likeness_of(self.units[column], table))]
             self.name: str | None = column
         else:
             self.units, self.first, second = paired(reps, other)
@@ -214,7 +225,7 @@ class _Study:
             (_cross(x.phi[rows], y.phi[rows]), _sum(x.phi[rows]), _sum(y.phi[rows]), x.own[rows], y.own[rows])
             for rows in (np.flatnonzero(self.codes == code) for code in range(int(self.codes.max()) + 1))
         ]
-        cross, sum_x, sum_y = (sum(part[k] for part in parts) for k in range(3))
+        cross, sum_x, sum_y = (np.sum([part[k] for part in parts], axis=0) for k in range(3))
         own_x, own_y, own_xy = x.own.sum(), y.own.sum(), x.own @ y.own
         found = [(_form(sum_x, x), _form(sum_y, y), _trace(cross, x, y))]
         owns = [(own_x, own_y, own_xy)]

@@ -55,7 +55,7 @@ class Sequences:
         broken = int(np.sum(~np.isfinite(vectors).all(axis=1)))
         if broken:
             raise SimilarityError(
-                f"layer {layer} of {reps.meta.get('model', 'a model')} has {broken} vectors with NaN or infinite values",
+                f"layer {layer} of {reps.meta.get('model', 'a model')} has {broken} vectors with NaN or infinity",
                 expected="finite vectors",
                 cause="half precision overflowed, or the audio of these units is empty or broken",
                 fix="extract with --dtype float32, or leave these units out",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -98,9 +98,9 @@ class Task:
         units = pd.DataFrame({"by": self.by, "on": self.on, "side": self.sides}).iloc[known]
         partners = units.groupby(["by", "on"])["side"].agg("nunique" if len(self.across) else "size") > 1
         labels = units.groupby("by")["on"].nunique() > 1
-        use = labels & partners.groupby("by").any()
+        use = labels.index[(labels & partners.groupby("by").any()).to_numpy()]
         order = known[np.argsort(self.by[known], kind="stable")]
-        order = order[use.loc[self.by[order]].to_numpy()]
+        order = order[np.isin(self.by[order], use)]
         return np.split(order, np.flatnonzero(np.diff(self.by[order])) + 1) if len(order) else []
 
     def tiles(self, lengths: Integers) -> Iterator[tuple[Integers, Integers]]:
@@ -192,7 +192,7 @@ def _codes(values: pd.Series) -> Integers:
 
 
 def _joint(codes: Sequence[Integers], n_units: int) -> Integers:
-    """Number the combinations of several numberings."""
+    """Give every combination of values its number."""
     joint = np.zeros(n_units, dtype=np.int64)
     for code in codes:
         joint = np.unique(joint * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1].astype(

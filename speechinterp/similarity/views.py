@@ -87,7 +87,7 @@ def paired(
     keep = np.ones(len(units), dtype=bool)
     if values is not None:
         values = values[orders["reps"]]
-        keep = np.isfinite(values).all(axis=1)
+        keep = np.asarray(np.isfinite(values).all(axis=1))
         if not keep.all():
             warnings.warn(
                 f"Left out {int(np.sum(~keep))} of {len(units)} units for which {name} has no value",

@@ -10,7 +10,9 @@ import numpy as np
 
 def angular(x, y):
     """Return the angle between two vectors, as a share of pi."""
-    cosine = sum(a * b for a, b in zip(x, y)) / math.sqrt(sum(a * a for a in x) * sum(b * b for b in y))
+    cosine = sum(a * b for a, b in zip(x, y, strict=True)) / math.sqrt(
+        sum(a * a for a in x) * sum(b * b for b in y)
+    )
     return math.acos(max(-1.0, min(1.0, cosine))) / math.pi
 
 
@@ -49,10 +51,10 @@ def abx_cells(units, on, by, across, distance):
 
 
 def averaged(cells, contexts, speaker):
-    """Average cells over contexts (positions `contexts` of the cell and all from the last `across` on), then speakers, then pairs.
+    """Average cells over contexts if there are any, then over speakers, then over pairs of labels.
 
-    `speaker` is the position of the speaker of A and B, or None; what is in neither is averaged with the contexts if
-    there are any, and otherwise with the speakers.
+    `speaker` is the position in a cell of the speaker of A and B, or None. The speakers of X are averaged with the
+    contexts, or, without these, with the speakers of A and B.
     """
     if contexts:
         by_speaker: dict[tuple, list[float]] = {}
@@ -80,19 +82,19 @@ def cka(x, y):
     return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
 
 
-def hsic(k, l):
+def hsic(k, m):
     """Return the debiased HSIC, as the mean over all ordered sets of four different units of its kernel."""
     n, total, count = len(k), 0.0, 0
     for i, j, q, r in product(range(n), repeat=4):
         if len({i, j, q, r}) == 4:
-            total += k[i, j] * (l[i, j] + l[q, r] - 2 * l[i, q])
+            total += k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q])
             count += 1
     return total / count
 
 
-def debiased_cka(k, l):
+def debiased_cka(k, m):
     """Return the debiased CKA of two kernel matrices."""
-    return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
+    return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
 
 
 def canonical(x, y):

@@ -138,15 +138,15 @@ def test_two_gaussians_have_the_error_of_the_closed_form():
     from scipy.stats import norm
 
     random, m = np.random.default_rng(0), 2.0
-    label = np.repeat(["a", "b"], 1500)
-    values = random.normal(size=3000) + m * (label == "b")
-    units = pd.DataFrame({"utterance": [f"u{i:04}" for i in range(3000)], "speaker": "s", "label": label,
+    label = np.repeat(["a", "b"], 400)
+    values = random.normal(size=800) + m * (label == "b")
+    units = pd.DataFrame({"utterance": [f"u{i:04}" for i in range(800)], "speaker": "s", "label": label,
                           "start": 0.0, "end": 0.1})  # fmt: skip
     reps = Representations.of(units, values[None, :, None].astype(np.float32))
     # (b - a)(b + a - 2x) > 0, whose factors are independent: N(m, 2) and N(m, 6).
     p, q = norm.cdf(m / 2**0.5), norm.cdf(m / 6**0.5)
     expected = 1 - (p * q + (1 - p) * (1 - q))
-    assert si.similarity.abx(reps, distance="euclidean").score[0] == pytest.approx(expected, abs=0.01)
+    assert si.similarity.abx(reps, distance="euclidean").score[0] == pytest.approx(expected, abs=0.02)
 
 
 def test_tiles_change_nothing(monkeypatch):
