@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from speechinterp.mixing.decomposition import AttentionParts
 from speechinterp.mixing.units import Partition
 
-__all__ = ["column_contexts", "column_vectors"]
+__all__ = ["ColumnVectors", "column_contexts", "given"]
 
 
 def column_contexts(weights: Tensor, attention: AttentionParts, columns: Sequence[Tensor]) -> Tensor:
@@ -51,34 +52,66 @@ def _slice(frames: Tensor) -> Tensor | slice:
     return slice(first, last + 1) if last + 1 - first == len(frames) else frames
 
 
-def column_vectors(
-    attention: AttentionParts, rows: Tensor, sources: Partition, *, heads: bool = False, own: bool = False
-) -> Tensor:
-    """Return the vector that every column adds to the residual stream of every target.
+class ColumnVectors:
+    """What every column adds to the residual stream of the targets of one attention block.
 
     Parameters
     ----------
     attention
         The attention block.
-    rows
-        The target frames.
     sources
         Which source frame is in which column.
-    heads
-        Whether to keep the heads apart.
-    own
-        Whether to add the target's residual to the column that the target itself is in.
 
-    Returns
-    -------
-    Tensor
-        [shape=(rows, columns, width)] or [shape=(rows, columns, head, width)]; with the output bias they add up
-        to the attention's output, or to the block's sum with `own`.
+    Notes
+    -----
+    A column of several frames is added up as values and then goes through the output weights; one of a single
+    frame is a weighted sum over heads of what its frame gives, which is made once.
     """
-    contexts = column_contexts(attention.weights(rows), attention, sources.frames)
-    if heads:
-        return torch.einsum("rchk,hkd->rchd", contexts, attention.weight)
-    vectors = torch.nn.functional.linear(contexts.flatten(2), attention.modules.output.weight)
-    if own:
-        vectors[torch.arange(len(rows)), sources.index[rows]] += attention.residual[rows]
-    return vectors
+
+    def __init__(self, attention: AttentionParts, sources: Partition) -> None:
+        self.attention, self.sources = attention, sources
+        self.single = [i for i, frames in enumerate(sources.frames) if len(frames) == 1]
+        self.several = [i for i, frames in enumerate(sources.frames) if len(frames) != 1]
+        self.frames = torch.cat([sources.frames[i] for i in self.single]) if self.single else None
+        self.given = None if self.frames is None else given(attention, self.frames)
+
+    def of(self, rows: Tensor, *, own: bool = False) -> Tensor:
+        """Return the vectors of some targets, all heads together.
+
+        Parameters
+        ----------
+        rows
+            The target frames.
+        own
+            Whether to add the target's residual to the column that the target itself is in.
+
+        Returns
+        -------
+        Tensor
+            [shape=(rows, columns, width)]; with the output bias they add up to the attention's output, or to the
+            block's sum with `own`.
+        """
+        attention, weights = self.attention, self.attention.weights(rows)
+        width = attention.residual.shape[-1]
+        if self.frames is not None and not self.several:
+            vectors = (weights[:, :, self.frames].permute(2, 1, 0) @ self.given).transpose(0, 1)
+        else:
+            vectors = weights.new_empty(len(rows), self.sources.n_columns, width)
+            if self.frames is not None:
+                alone = weights[:, :, self.frames].permute(2, 1, 0) @ self.given
+                vectors[:, self.single] = alone.transpose(0, 1)
+            contexts = column_contexts(weights, attention, [self.sources.frames[i] for i in self.several])
+            vectors[:, self.several] = linear(contexts.flatten(2), attention.modules.output.weight)
+        if own:
+            vectors[torch.arange(len(rows)), self.sources.index[rows]] += attention.residual[rows]
+        return vectors
+
+    def by_head(self, rows: Tensor) -> Tensor:
+        """Return the vectors of some targets, heads apart [shape=(rows, columns, head, width)]."""
+        contexts = column_contexts(self.attention.weights(rows), self.attention, self.sources.frames)
+        return torch.einsum("rchk,hkd->rchd", contexts, self.attention.weight)
+
+
+def given(attention: AttentionParts, frames: Tensor) -> Tensor:
+    """Return what sources give where they are fully attended to: value times output [shape=(frames, head, width)]."""
+    return torch.einsum("shk,hkd->shd", attention.value[frames], attention.weight)

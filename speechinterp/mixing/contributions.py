@@ -7,12 +7,12 @@ import xarray as xr
 from torch import Tensor
 
 from speechinterp.frames import FrameRule
-from speechinterp.mixing.contexts import column_vectors
+from speechinterp.mixing.contexts import ColumnVectors
 from speechinterp.mixing.norms import SourcePool
 from speechinterp.mixing.proximity import proximity
 from speechinterp.mixing.scene import Gaps, Residual, Step, Where, check_choice, set_scene
 from speechinterp.mixing.tokens import Tokens
-from speechinterp.mixing.units import Partition, Unit, every_frame
+from speechinterp.mixing.units import Unit, every_frame
 from speechinterp.mixing.weights import Pooled, in_units, refuse_cross, roll_out
 from speechinterp.models import SpeechModel
 from speechinterp.models.model import Heard
@@ -84,8 +84,9 @@ def alti(
     plan = scene.plan(per_target, chunk, n_targets=len(everything))
     maps, residuals = [], []
     for step in scene.steps:
+        columns = ColumnVectors(step.attention, sources)
         found = torch.cat(
-            [_shares(step, rows, sources, scene.residual) for rows in scene.chunks(plan, everything)]
+            [_shares(step, columns, rows, scene.residual) for rows in scene.chunks(plan, everything)]
         )
         if where == "cross":
             residuals.append(found[:, -1])
@@ -106,10 +107,10 @@ def alti(
     return result
 
 
-def _shares(step: Step, rows: Tensor, sources: Partition, check: Residual) -> Tensor:
+def _shares(step: Step, columns: ColumnVectors, rows: Tensor, check: Residual) -> Tensor:
     """Return the shares of every column [shape=(rows, columns)]; in cross-attention also of the residual, last."""
     attention, cross = step.attention, step.after == "cross"
-    parts = column_vectors(attention, rows, sources, own=not cross)
+    parts = columns.of(rows, own=not cross)
     whole, bias = attention.total[rows], attention.bias
     if cross:
         parts = torch.cat([parts, attention.residual[rows].unsqueeze(1)], dim=1)

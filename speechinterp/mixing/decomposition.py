@@ -111,11 +111,6 @@ class AttentionParts:
         """The part of every value that does not depend on its source [shape=(head, head_dim)]."""
         return self.modules.value.bias.unflatten(0, (self.modules.n_heads, -1))
 
-    @cached_property
-    def vectors(self) -> Tensor:
-        """What a source gives where it is fully attended to: value · output [shape=(source, head, width)]."""
-        return torch.einsum("shk,hkd->shd", self.value, self.weight)
-
     def weights(self, targets: slice | Tensor = slice(None)) -> Tensor:
         """Return the attention weights of some targets, computed when asked for [shape=(head, target, source)]."""
         query = self.query[targets]

@@ -11,7 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from speechinterp.frames import FrameRule
-from speechinterp.mixing.contexts import column_contexts, column_vectors
+from speechinterp.mixing.contexts import ColumnVectors, column_contexts, given
 from speechinterp.mixing.decomposition import AttentionParts, Norm
 from speechinterp.mixing.scene import Gaps, Residual, Scene, Where, check_choice, set_scene
 from speechinterp.mixing.tokens import Tokens
@@ -203,7 +203,7 @@ class _Lengths:
         self.single, self.several = (sizes == 1).nonzero().flatten(), (sizes != 1).nonzero().flatten()
         if len(self.single):
             self.frames = torch.cat([self.sources.frames[column] for column in self.single.tolist()])
-            blocks = [self._folded(self._given(frames)) for frames in self.frames.split(64)]
+            blocks = [self._folded(given(self.attention, frames)) for frames in self.frames.split(64)]
             self.grams = torch.cat([block @ block.transpose(1, 2) for block in blocks])
 
     def of(self, rows: Tensor) -> Tensor:
@@ -230,7 +230,7 @@ class _Lengths:
 
     def by_head(self, rows: Tensor) -> Tensor:
         """Return the lengths of all columns for every head [shape=(head, rows, columns)]."""
-        vectors = column_vectors(self.attention, rows, self.sources, heads=True)
+        vectors = ColumnVectors(self.attention, self.sources).by_head(rows)
         self.check.note(vectors.sum((1, 2)) + self.attention.bias, self.attention.output[rows])
         return self._folded(vectors).norm(dim=-1).permute(2, 0, 1) * self._scale(rows)
 
@@ -245,10 +245,6 @@ class _Lengths:
         for norm in filter(None, self.norms):
             vectors = norm.module.weight * (vectors - vectors.mean(-1, keepdim=True))
         return vectors
-
-    def _given(self, frames: Tensor) -> Tensor:
-        """Return what sources give where they are fully attended to [shape=(frames, head, width)]."""
-        return torch.einsum("shk,hkd->shd", self.attention.value[frames], self.attention.weight)
 
     def _own(self, weights: Tensor, rows: Tensor) -> Tensor:
         """Return what every target's own column gives it [shape=(rows, width)]."""

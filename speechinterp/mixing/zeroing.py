@@ -7,7 +7,7 @@ import xarray as xr
 from torch import Tensor
 
 from speechinterp.frames import FrameRule
-from speechinterp.mixing.contexts import column_vectors
+from speechinterp.mixing.contexts import ColumnVectors
 from speechinterp.mixing.scene import Gaps, Scene, Step, Where, set_scene
 from speechinterp.mixing.tokens import Tokens
 from speechinterp.mixing.units import Unit
@@ -98,18 +98,19 @@ def value_zeroing(
     )
     scores = []
     for step in scene.steps:
-        layer = [_turned(step, rows, scene, heads) for rows in scene.chunks(plan)]
+        columns = ColumnVectors(step.attention, scene.sources)
+        layer = [_turned(step, columns, rows, scene, heads) for rows in scene.chunks(plan)]
         pooled = scene.targets.mean_rows(torch.cat(layer, dim=-2), scene.rows)
         scores.append(pooled[..., : scene.targets.n_units, :])
     return scene.array(scores, "value_zeroing", plan, heads=int(heads), pool="joint", distance="cosine")
 
 
-def _turned(step: Step, rows: Tensor, scene: Scene, heads: bool) -> Tensor:
+def _turned(step: Step, columns: ColumnVectors, rows: Tensor, scene: Scene, heads: bool) -> Tensor:
     """Return by how much every column turns the output of some targets [shape=(rows, columns) or with head first]."""
     attention, whole = step.attention, step.attention.output[rows]
     total, state = attention.residual[rows] + whole, step.layer.state[rows]
     scene.residual.note(step.layer.finish(total, after=step.after), state)
-    vectors = column_vectors(attention, rows, scene.sources, heads=heads)
+    vectors = columns.by_head(rows) if heads else columns.of(rows)
     scene.residual.note((vectors.sum(2) if heads else vectors).sum(1) + attention.bias, whole)
 
     def distances(vectors: Tensor) -> Tensor:
