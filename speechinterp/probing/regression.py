@@ -10,7 +10,9 @@ and regularisers. Over the units of all test folds, with predictions :math:`\hat
           R^2 = 1 - \frac{\sum (y - \hat y)^2}{\sum (y - \bar y_{\mathrm{train}})^2}.
 
 The means in :math:`r` are those of each test fold: across folds, the training mean falls where the test mean rises,
-which would make predictions that know nothing correlate negatively with the truth.
+which would make predictions that know nothing correlate negatively with the truth. Predictions that know nothing
+still correlate with it by chance, the more the fewer dimensions vary (about 1 divided by the root of their number),
+since r forgives their tiny scale: compare with ``shuffled-labels``, and look at :math:`R^2`, which is 0 for them.
 
 :math:`r` forgives a wrong scale and level, :math:`R^2` does not.
 """
