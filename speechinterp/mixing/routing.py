@@ -161,7 +161,8 @@ def neurons(
     -------
     pandas.DataFrame
         One row a neuron, the largest share first: `neuron`, `share` of the layer's output (other neurons,
-        the residual and biases have the rest), `signed` share.
+        the residual and biases have the rest), `signed` share. ``attrs["bias"]`` and
+        ``attrs["signed_bias"]`` are the shares of the biases.
 
     Raises
     ------
@@ -176,8 +177,10 @@ def neurons(
         )
     start = _unit_of(target, streams[0].units, stack)
     share, signed = neuron_shares(parts.layers[layer], streams[0].units.frames[start])
-    order = np.argsort(-share, kind="stable")[:top]
-    return pd.DataFrame({"neuron": order, "share": share[order], "signed": signed[order]})
+    order = np.argsort(-share[:-1], kind="stable")[:top]
+    table = pd.DataFrame({"neuron": order, "share": share[order], "signed": signed[order]})
+    table.attrs = {"bias": float(share[-1]), "signed_bias": float(signed[-1])}
+    return table
 
 
 def _streams(

@@ -146,14 +146,19 @@ class Stream:
         return Level(self.parts.stack, layer, part)
 
     def _mlp(self, here: LayerParts, rows: Sequence[int]) -> Sum:
-        bias = here.block.mlp_output.bias
+        """Weigh the MLP's whole output against what it is added to.
+
+        Its output bias stays with it: it offsets the mean of the activations, and split from them both parts
+        would be large, opposite, and by the rule of proximity worth nothing.
+        """
         shares = _Shares(self.units.n_columns, 1, 1)
+        nothing = torch.zeros_like(here.state[0])
         for unit in rows:
             frames = self.units.frames[unit]
-            own, added, constant = _through(
-                here.mlp_norm, frames, here.mlp_residual[frames], here.mlp_output[frames] - bias, bias
+            own, added, shift = _through(
+                here.mlp_norm, frames, here.mlp_residual[frames], here.mlp_output[frames], nothing
             )
-            shares.add(unit, added[None, None], own, constant, here.state[frames].mean(0))
+            shares.add(unit, added[None, None], own, shift, here.state[frames].mean(0))
         below = self._level(here.index, "residual_mid" if here.cross is None else "residual_cross")
         return shares.finished("mlp", self._level(here.index + 1, "residual"), below, below)
 
@@ -248,17 +253,21 @@ def _through(
 
 
 def neuron_shares(here: LayerParts, frames: Tensor) -> tuple[Doubles, Doubles]:
-    """Return the share of every neuron in the output of a layer, averaged over some frames; and signed shares.
+    """Return the shares and signed shares of a layer's neurons in its output, averaged over some frames.
 
-    The other parts, residual and biases, have the rest [shape=(neurons,)].
+    Returns
+    -------
+    shares, signed
+        Of every neuron and last of all biases; the residual has the rest [shape=(neurons + 1,)].
     """
     weight, bias = here.block.mlp_output.weight, here.block.mlp_output.bias
-    norm, hidden = here.mlp_norm, here.mlp_hidden[frames]
-    own, _, constant = _through(norm, frames, here.mlp_residual[frames], here.mlp_residual[frames], bias)
+    norm, hidden, own = here.mlp_norm, here.mlp_hidden[frames], here.mlp_residual[frames]
+    residual, _, constant = _through(norm, frames, own, own, bias)
     scale = torch.ones_like(hidden[:, :1]) if norm is None else 1 / norm.deviation[frames]
     neurons = (hidden * scale).mean(0)[:, None] * weight.T
     if norm is not None:
         neurons = norm.module.weight * (neurons - neurons.mean(-1, keepdim=True))
-    parts = torch.cat([neurons, own[None], constant[None]]).double()
+    parts = torch.cat([neurons, constant[None], residual[None]]).double()
     whole = here.state[frames].mean(0).double()
-    return tuple(f(parts, whole)[:-2].cpu().numpy() for f in (proximity, signed_shares))  # type: ignore[return-value]
+    shares, signed = (f(parts, whole)[:-1].cpu().numpy() for f in (proximity, signed_shares))
+    return shares, signed

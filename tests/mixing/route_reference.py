@@ -167,7 +167,7 @@ class Oracle:
         for unit, frames in enumerate(self.unit_frames(stack)):
             parts = {("own",): 0, ("mlp", unit, 0): 0, ("bias",): 0}
             for i in frames:
-                three = {("own",): mid[i], ("mlp", unit, 0): added[i] - down.bias, ("bias",): down.bias}
+                three = {("own",): mid[i], ("mlp", unit, 0): added[i], ("bias",): 0 * added[i]}
                 three = self.through(mlp_norm if post else None, three, mid[i] + added[i])
                 for name, vector in three.items():
                     parts[name] = parts[name] + vector / len(frames)

@@ -18,6 +18,7 @@ from speechinterp.mixing.proximity import proximity, signed_shares
 from speechinterp.mixing.readouts import head_readout, probe_readout
 from speechinterp.mixing.route_graph import read_routes
 from speechinterp.mixing.routing import neurons, routes
+from speechinterp.models import Tap
 from speechinterp.segments import Segment
 
 N = 2800
@@ -238,13 +239,32 @@ def test_a_model_that_attends_to_nothing_has_one_route():
 
 
 def test_neurons_share_what_the_mlp_has(model):
-    table = neurons(model, sound(N), UNITS, target="rose", layer=1, top=10_000)
-    assert table.share.is_monotonic_decreasing
-    assert 0 < table.share.sum() < 1
     graph = routes(model, sound(N), UNITS, target="rose", mass=1)
-    mlp = graph.edges[graph.edges.source == "encoder/1/mlp/1"]
-    if len(mlp):
-        assert table.signed.sum() == pytest.approx(mlp.signed.item(), abs=1e-5)
+    layer = 2
+    table = neurons(model, sound(N), UNITS, target="rose", layer=layer, top=10_000)
+    assert len(table) == 48
+    assert table.share.is_monotonic_decreasing
+    assert 0 < table.share.sum() + table.attrs["bias"] < 1
+    stream = graph.edges[(graph.edges.target == graph.target) & (graph.edges.part == "residual")]
+    total = table.signed.sum() + table.attrs["signed_bias"] + stream.signed.item()
+    assert total == pytest.approx(1, abs=1e-5), "neurons, biases and the residual are all there is"
+
+
+def test_neurons_are_weighed_as_the_rule_says():
+    model = shared_model("wav2vec2-pre-ctc")
+    table = neurons(model, sound(N), UNITS, target="rose", layer=1, top=5)
+    frames = [i for i, u in enumerate(frame_units(model)) if u == 1]
+    taps = {name: Tap(1, name) for name in ("mlp_hidden", "residual_mid")} | {"state": Tap(2, "residual")}
+    with torch.no_grad(), model.record(list(taps.values())) as record:
+        model.encode(model.prepare([sound(N)]))
+    hidden, mid, state = (record[tap][0, frames].double().mean(0) for tap in taps.values())
+    down = model.family.base.encoder.layers[1].feed_forward.output_dense
+    weight, bias = down.weight.detach().double(), down.bias.detach().double()
+    parts = [*(hidden[n] * weight[:, n] for n in range(48)), bias, mid]
+    near = [max(0.0, float(state.abs().sum() - (state - part).abs().sum())) for part in parts]
+    shares = np.array(near[:48]) / sum(near)
+    assert table.neuron.tolist() == np.argsort(-shares, kind="stable")[:5].tolist()
+    assert table.share.tolist() == pytest.approx(np.sort(shares)[::-1][:5], abs=1e-5)
 
 
 def test_nodes_say_what_the_head_reads_in_them():
