@@ -391,13 +391,10 @@ def _placed(mix: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 
 def _entropy(rows: Doubles) -> Doubles:
     logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
-    result: Doubles = -(rows * logs).sum(-1)
-    return result
+    return np.asarray(-(rows * logs).sum(-1))
 
 
 def _spearman(a: Doubles, b: Doubles) -> float:
     ranks = rankdata(a), rankdata(b)
-    spread = [float(np.std(rank)) for rank in ranks]
-    if 0.0 in spread:
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    constant = any(np.std(rank) == 0 for rank in ranks)
+    return float("nan") if constant else float(np.corrcoef(*ranks)[0, 1])

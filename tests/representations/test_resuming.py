@@ -123,6 +123,7 @@ def test_options_of_a_reader_are_recorded(tmp_path):
         "annotations": None,
         "words": None,
         "phones": None,
+        "labels": None,
         "speaker": "none",
         "channel": None,
     }
