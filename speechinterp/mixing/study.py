@@ -23,7 +23,7 @@ from speechinterp.mixing.weights import attention, rollout
 from speechinterp.mixing.zeroing import value_zeroing
 from speechinterp.models import SpeechModel
 
-__all__ = ["METHODS", "Mixed", "joined", "mix_corpus", "tidy"]
+__all__ = ["METHODS", "Mixed", "joined", "mix_corpus", "read_map", "tidy", "write_map"]
 
 METHODS: dict[str, Callable[..., xr.DataArray]] = {
     "value-zeroing": value_zeroing,
@@ -118,7 +118,7 @@ def mix_corpus(
                 utterance = corpus[id_]
                 mix = METHODS[method](model, utterance, **options)
                 mix.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
-                _write(mix, path)
+                write_map(mix, path)
             elif read_map(path).attrs.get("study") != study:
                 raise _other(path)
             paths[id_] = path
@@ -150,7 +150,8 @@ def _other(path: Path) -> OtherStudyError:
     )
 
 
-def _write(mix: xr.DataArray, path: Path) -> None:
+def write_map(mix: xr.DataArray, path: Path) -> None:
+    """Write a map as a NetCDF file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     mix.to_netcdf(draft, engine="scipy")

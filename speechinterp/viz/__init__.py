@@ -1,7 +1,20 @@
 """Figures: they draw results and compute nothing."""
 
 from speechinterp.viz.alignment import plot_alignment
+from speechinterp.viz.lenses import plot_lens, plot_trajectory
+from speechinterp.viz.mixing import plot_by_layer, plot_mixing
 from speechinterp.viz.routes import plot_routes
 from speechinterp.viz.scores import plot_scores, save_figure
+from speechinterp.viz.similarity import plot_similarity
 
-__all__ = ["plot_alignment", "plot_routes", "plot_scores", "save_figure"]
+__all__ = [
+    "plot_alignment",
+    "plot_by_layer",
+    "plot_lens",
+    "plot_mixing",
+    "plot_routes",
+    "plot_scores",
+    "plot_similarity",
+    "plot_trajectory",
+    "save_figure",
+]
