@@ -164,8 +164,10 @@ def _espeak(language: str) -> Callable[[str], str]:
             cause="espeak-ng is not installed",
             fix="apt install espeak-ng (or brew install espeak-ng), or give a dictionary (pronunciations=)",
         ) from error
-    separator = Separator(phone=" ", word=" ", syllable="")
-    return lambda word: str(backend.phonemize([word], separator=separator, strip=True)[0])
+    separator = Separator(
+        phone=" ", word="|", syllable=""
+    )  # a word of the text, such as 1984, can be several
+    return lambda word: str(backend.phonemize([word], separator=separator, strip=True)[0]).replace("|", " ")
 
 
 @lru_cache(maxsize=8)

@@ -132,7 +132,7 @@ def test_whole_and_cut_give_one_path() -> None:
 def test_equally_good_ways_into_a_state_give_a_best_path_too(case: tuple[Doubles, list[int]]) -> None:
     pytest.importorskip("torchaudio", reason="CTC alignment needs torchaudio")
     log_probs, symbols = np.round(case[0]), case[1]  # whole numbers: many paths are equally good
-    score, paths = reference.ctc_paths(log_probs.tolist(), symbols, 0)
+    score, _ = reference.ctc_paths(log_probs.tolist(), symbols, 0)
     found = best_path(log_probs, symbols, 0)
     assert found.score == score
     assert log_probs[np.arange(len(log_probs)), found.labels].sum() == score
