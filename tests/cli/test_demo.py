@@ -25,7 +25,7 @@ def test_the_demo_runs_and_says_what_it_is(run, tmp_path: Path) -> None:
     assert json.loads((out / "config.json").read_text())["command"] == "demo"
 
 
-@pytest.mark.parametrize("command", ["demo", "check", "extract", "probe"])
+@pytest.mark.parametrize("command", ["demo", "check", "extract", "probe", "lens"])
 def test_every_help_has_an_example(run, command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
