@@ -156,6 +156,7 @@ def _write(run: Run, out: Path, mixed: dict[str, Mixed]) -> None:
         figure = plot_by_layer(
             distance.assign(measure=first.attrs["method"].replace("_", " ")),
             "Mixing distance (ms)",
+            chance="no preference",
             title=f"{first.attrs['model']} · {first.attrs['unit']}",
         )
         save_figure(figure, out / "distance")

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_by_layer", "plot_mixing"]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#A2568A", "#E69F00", "#56B4E9", "#6E6E6E", "#000000")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#A2568A",
+    "#E69F00",
+    "#56B4E9",
+    "#6E6E6E",
+    "#000000",
+    "#F0B7A4",
+    "#7F5F00",
+)
 LABELLED = 40
 NAMES = {
     "value_zeroing": "Value Zeroing",
@@ -100,7 +111,8 @@ def _draw(axes: Axes, values: Any, mix: xr.DataArray, named: bool, top: float) -
     if named:
         image = axes.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto", interpolation="nearest")
         sources = [str(label) for label in mix.source_label.values[:n_columns]]
-        axes.set_xticks(range(n_columns), sources, rotation=90, fontsize=7.5, parse_math=False)
+        turned = 90 if max(map(len, sources)) > 2 else 0
+        axes.set_xticks(range(n_columns), sources, rotation=turned, fontsize=7.5, parse_math=False)
         spoken = mix.target_next if "target_next" in mix.coords else mix.target_label
         axes.set_yticks(range(n_rows), [str(s) for s in spoken.values], fontsize=7.5, parse_math=False)
     else:
@@ -154,7 +166,13 @@ def _title(mix: xr.DataArray) -> str:
 
 
 def plot_by_layer(
-    table: pd.DataFrame, label: str, *, by: str = "measure", percent: bool = False, title: str = ""
+    table: pd.DataFrame,
+    label: str,
+    *,
+    by: str = "measure",
+    percent: bool = False,
+    chance: str = "chance",
+    title: str = "",
 ) -> Figure:
     """Draw means with their intervals over layers, one line a case, and one panel a baseline.
 
@@ -168,6 +186,8 @@ def plot_by_layer(
         The column that tells lines apart.
     percent
         Whether values from 0 to 1 are drawn as per cent.
+    chance
+        What the dotted line is called.
     title
         Of the figure.
     """
@@ -190,8 +210,8 @@ def plot_by_layer(
             low, high = (factor * rows[column].to_numpy(float) for column in ("ci_low", "ci_high"))
             axes.fill_between(layers, low, high, color=colour, alpha=0.15, linewidth=0)
         if "chance" in part:
-            chance = part.groupby("layer")["chance"].mean()
-            axes.plot(chance.index, factor * chance, color="#333333", linestyle=":", label="chance")
+            level = part.groupby("layer")["chance"].mean()
+            axes.plot(level.index, factor * level, color="#333333", linestyle=":", label=chance)
         axes.set_xlabel("Layer")
         axes.set_xticks(sorted(part["layer"].unique()))
         axes.set_title({"none": "trained"}.get(panel, panel), fontsize=9, loc="left")
