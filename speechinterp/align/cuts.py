@@ -61,8 +61,8 @@ def cut_points(
     score
         Natural log-probability of the best path, summed over the frames.
     cuts
-        Pairs of a frame t and a number j, both rising: the best path says the first j symbols before frame t and the others
-        from it on. The best paths of the pieces make up the best path of the whole.
+        Pairs of a frame t and a number j, both rising: the best path says the first j symbols before frame t and
+        the others from it on. The best paths of the pieces make up the best path of the whole.
 
     Notes
     -----

@@ -64,5 +64,5 @@ def test_a_window_says_little_at_its_edges(monkeypatch: pytest.MonkeyPatch) -> N
 def test_damaged_weights_are_named() -> None:
     model = reading_model(MODEL)
     model.module.lm_head.weight.data[3] = float("nan")
-    with pytest.raises(ModelError, match="'long'.*NaN or infinite"):
+    with pytest.raises(ModelError, match=r"'long'.*NaN or infinite"):
         emissions(model, recording(16000))

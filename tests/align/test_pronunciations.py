@@ -120,7 +120,7 @@ def test_phonemizer_is_asked_word_by_word_where_it_is_installed(monkeypatch: pyt
     bare = si.Utterance("a", SOUND)
     assert pronounced(["no", "no"], bare) == Said(((("n", "oʊ"),),) * 2, "phonemizer")
     assert asked == ["no"]
-    with pytest.raises(AlignmentError, match="no pronunciations in 'tlh'.*apt install espeak-ng"):
+    with pytest.raises(AlignmentError, match=r"no pronunciations in 'tlh'.*apt install espeak-ng"):
         pronounced(["no"], bare, language="tlh")
     for cached in (room._phonemizer, room._espeak):
         cached.cache_clear()
