@@ -191,14 +191,13 @@ def joined(mixed: Mixed) -> xr.DataArray:
     first = maps[0]
     dims = ("utterance", *first.dims)
     sizes = {dim: max(m.sizes[dim] for m in maps) for dim in first.dims}
-    coords: dict[str, Any] = {"utterance": list(mixed.paths)} | {
-        dim: np.arange(sizes[dim]) for dim in first.dims
-    }
+    coords: dict[str, Any] = {"utterance": list(mixed.paths)}
+    coords |= {str(dim): np.arange(sizes[dim]) for dim in first.dims}
     values = np.stack([_padded(m.values, [sizes[d] for d in first.dims]) for m in maps])
     for name in dict.fromkeys(name for m in maps for name in m.coords if name not in m.dims):
         own = next(m.coords[name].dims for m in maps if name in m.coords)
         shape = [sizes[str(d)] for d in own]
-        empty = np.full(shape, "" if name.endswith(("_label", "_next")) else np.nan)
+        empty = np.full(shape, "" if str(name).endswith(("_label", "_next")) else np.nan)
         parts = [_padded(m.coords[name].values, shape) if name in m.coords else empty for m in maps]
         coords[str(name)] = (("utterance", *own), np.stack(parts))
     keep = {

@@ -55,7 +55,7 @@ def plot_routes(routes: Routes, ax: Axes | None = None) -> Figure:
     _draw_edges(ax, nodes, routes.edges)
     streams = nodes[nodes.part.isin(list(HEIGHTS))]
     ax.scatter(streams.x, streams.y, s=6 + 60 * streams.flow, color="#333333", zorder=4, linewidths=0)
-    target = nodes.loc[routes.target]
+    target: Any = nodes.loc[routes.target]
     ax.scatter(
         [target.x], [target.y], s=170, facecolors="none", edgecolors="#000000", linewidths=1.4, zorder=5
     )
@@ -89,7 +89,7 @@ def _placed(routes: Routes) -> pd.DataFrame:
     x = [places[key] for key in zip(nodes["stack"], nodes["unit"], strict=True)]
     decoder = nodes["stack"] == "decoder"
     encoder_top = nodes.loc[~decoder, "layer"].max() if (~decoder).any() else 0
-    above = np.where(decoder & (~decoder).any(), encoder_top + DECODER_ABOVE + 1, 0)
+    above = np.where(decoder & bool((~decoder).any()), encoder_top + DECODER_ABOVE + 1, 0)
     return nodes.assign(x=x, y=nodes["layer"] + nodes["part"].map(HEIGHTS).fillna(0.0) + above)
 
 
@@ -113,10 +113,12 @@ def _draw_edges(ax: Axes, nodes: pd.DataFrame, edges: pd.DataFrame) -> None:
 
     out = edges[edges["source"].map(nodes["part"]).isin(MODULES)]
     written = dict(zip(out["source"], out["target"], strict=True))
+    edge: Any
     for edge in edges.sort_values("flow").itertuples():
         if edge.source in written:
             continue
-        start, end = nodes.loc[edge.source], nodes.loc[written.get(edge.target, edge.target)]
+        start: Any = nodes.loc[edge.source]
+        end: Any = nodes.loc[written.get(edge.target, edge.target)]
         same = abs(start.x - end.x) < 1e-9
         bend = {"attention": 0.35, "mlp": -0.45, "positional": 0.35}.get(edge.part, 0.0) if same else 0.0
         colour, _ = COLOURS[edge.part]
@@ -168,7 +170,8 @@ def _name_units(ax: Axes, nodes: pd.DataFrame, units: dict[str, Any]) -> None:
 def _name_layers(ax: Axes, nodes: pd.DataFrame) -> None:
     rows = nodes[nodes["part"].isin(["input", "residual"])].drop_duplicates("y")
     several = nodes["stack"].nunique() > 1
-    names = {}
+    names: dict[Any, str] = {}
+    row: Any
     for row in rows.itertuples():
         stack = f"{row.stack} " if several else ""
         names[row.y] = f"{stack}input" if row.part == "input" else f"{stack}{row.layer}"
