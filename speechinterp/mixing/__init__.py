@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from speechinterp.mixing.below import front_end
+from speechinterp.mixing.blankout import blankout, blankout_drop
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.decomposition import AttentionParts, Decomposition, LayerParts, Norm, decompose
+from speechinterp.mixing.faithfulness import faithfulness
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.readings import (
     agreement,
@@ -37,11 +39,14 @@ __all__ = [
     "alti",
     "attention",
     "attention_norm",
+    "blankout",
+    "blankout_drop",
     "chefer",
     "cue_alignment",
     "cumulative_diagonality",
     "decompose",
     "diagonality",
+    "faithfulness",
     "front_end",
     "globenc",
     "head_diversity",
