@@ -41,9 +41,23 @@ class ProbeName(str, Enum):
     logistic = "logistic"
     ridge = "ridge"
     lda = "lda"
+    mlp = "mlp"
+    regression = "regression"
+    encoding = "encoding"
+    attention = "attention"
+    pair = "pair"
+    mix = "mix"
+    mdl = "mdl"
 
 
-Target = Annotated[str, typer.Option("--target", help="What to read: a column of the units, such as label.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        help="What to read: label, manner, place, voicing, sex, words, duration, energy, f0, ...; for regression "
+        "and encoding several with commas.",
+    ),
+]
 
 
 def probe(
@@ -68,6 +82,19 @@ def probe(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results.  [default: runs/probe-...]")
     ] = None,
+    types: Annotated[
+        str | None, typer.Option("--types", help="Column of types for a control task and selectivity.")
+    ] = None,
+    confounds: Annotated[
+        str, typer.Option("--confounds", help="Columns to partial out of the vectors, with commas.")
+    ] = "",
+    shuffles: Annotated[int, typer.Option("--shuffles", min=1, help="How often labels are shuffled.")] = 1,
+    inventory: Annotated[
+        str | None, typer.Option("--inventory", help="Set of phone labels, for manner, place, voicing.")
+    ] = None,
+    test_corpus: Annotated[
+        str | None, typer.Option("--test-corpus", help="Train on CORPUS and test on this one.")
+    ] = None,
     pool: Pool = PoolName.mean,
     rule: Rule = RuleName.centre,
     dtype: DtypeOption = Dtype.float32,
@@ -79,6 +106,7 @@ def probe(
 
     Writes `scores.csv`, `scores.png`, `scores.pdf` and `report.html`. Beside the model stand its twin with
     random weights, MFCC, shuffled labels and the majority label, each with an interval over speakers.
+    With `--test-corpus` the probe is trained on one corpus and tested on the other.
 
     Example: `speechinterp probe facebook/wav2vec2-base timit:/data/TIMIT --unit phones --out runs/phones`
     """
@@ -89,8 +117,10 @@ def probe(
     settings = dict(
         model=model, corpus=corpus, unit=unit, target=target, probe=probe.value, folds=folds, n_folds=n_folds,
         baselines=controls, store=store and str(store), pool=pool.value, rule=rule.value, dtype=dtype.value,
-        device=device, seed=seed, on_bad=on_bad.value,
+        device=device, seed=seed, on_bad=on_bad.value, types=types, confounds=confounds, shuffles=shuffles,
+        inventory=inventory, test_corpus=test_corpus,
     )  # fmt: skip
+    targets, removed = _names(target), _names(confounds)
     with running("probe", out, **settings) as run:
         from speechinterp import load_corpus
 
@@ -98,6 +128,17 @@ def probe(
         if folds == "speaker":
             _refuse_one_speaker(sound)
         probed = load_encoder(model, device, dtype.value)
+        wanted = [*targets, *removed, *([types] if types else []), *([folds] if folds != "random" else [])]
+        if test_corpus:
+            other = load_corpus(test_corpus)
+            parts = {}
+            for name, each in (("train", sound), ("test", other)):
+                made = _extract(
+                    run, each, {"none": probed}, out / name, None, unit, pool.value, rule.value, on_bad.value
+                )
+                parts[name] = _described(made["none"], each, wanted, inventory)
+            _transfer(run, out, parts, target=target, probe=probe.value, seed=seed)
+            return
         one_by_one = pool is PoolName.all or unit == "frames"
         encoders = {"none": probed}
         for name in controls:
@@ -106,7 +147,42 @@ def probe(
             else:
                 encoders[name] = load_encoder(name, device, dtype.value, like=probed if one_by_one else None)
         reps = _extract(run, sound, encoders, out, store, unit, pool.value, rule.value, on_bad.value)
-        study(run, out, reps, target=target, probe=probe.value, folds=folds, n_folds=n_folds, seed=seed)
+        reps["none"] = _described(reps["none"], sound, wanted, inventory)
+        study(
+            run, out, reps, kind=probe.value, targets=targets, folds=folds, n_folds=n_folds, seed=seed,
+            types=types, confounds=removed, shuffles=shuffles,
+        )  # fmt: skip
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _described(
+    reps: Representations, corpus: Corpus, columns: list[str], inventory: str | None
+) -> Representations:
+    """Add the columns that the units lack."""
+    from speechinterp.probing import describe_units
+
+    return describe_units(reps, corpus, columns, inventory=inventory)
+
+
+def _transfer(run: Run, out: Path, reps: dict[str, Representations], **settings: Any) -> None:
+    """Train on one corpus, test on the other, and write the table and the figure."""
+    from speechinterp.probing import transfer
+    from speechinterp.viz import plot_scores, save_figure
+
+    with run.progress("probing") as progress:
+        scores = transfer(reps["train"], reps["test"], progress=progress, **settings)
+    run.write("scores.csv", scores.to_csv(index=False))
+    png, pdf = save_figure(plot_scores(scores), out / "scores")
+    best = scores[(scores.metric == "accuracy") & (scores.baseline == "none")].nlargest(1, "score").iloc[0]
+    run.say(
+        f"{best.model}: trained on {best.n_train} units of {scores.attrs['representations'].get('corpus')}, layer "
+        f"{best.layer} reads {best.target} with accuracy {best.score:.3f} on {best.n_test} units of "
+        f"{scores.attrs['tested_on'].get('corpus')}"
+    )
+    run.say(f"{out / 'scores.csv'}, {png.name}, {pdf.name}")
 
 
 def _refuse_one_speaker(corpus: Corpus) -> None:
@@ -163,27 +239,38 @@ def _extract(
 
 
 def study(
-    run: Run, out: Path, reps: dict[str, Representations], *, introduction: str = "", **settings: Any
-) -> pd.DataFrame:
+    run: Run, out: Path, reps: dict[str, Representations], *, introduction: str = "", kind: str = "logistic",
+    **settings: Any,
+) -> pd.DataFrame:  # fmt: skip
     """Probe, and write the table, the figure and the report; `reps` holds the model as ``none`` and its controls."""
-    from speechinterp import probe
+    from speechinterp.probing.kinds import HEADLINE, probe_by_kind
+    from speechinterp.report import write_probe_report
     from speechinterp.representations import common_units
+    from speechinterp.viz import plot_scores, save_figure
 
     common = common_units(reps)
     model = common.pop("none")
     with run.progress("probing") as progress:
-        scores = probe(model, baselines=common, progress=progress, **settings)
-    from speechinterp.report import write_probe_report
-    from speechinterp.viz import plot_scores, save_figure
-
+        scores = probe_by_kind(kind, model, baselines=common, progress=progress, **settings)
+    metric = HEADLINE.get(kind, "accuracy")
     run.write("scores.csv", scores.to_csv(index=False))
-    png, pdf = save_figure(plot_scores(scores), out / "scores")
-    write_probe_report(out / "report.html", scores, png, introduction=introduction, notes=run.notes)
-    best = scores[(scores.metric == "accuracy") & (scores.baseline == "none")].nlargest(1, "score").iloc[0]
-    run.say(
-        f"{best.model}: best layer {best.layer} reads {best.target} with accuracy {best.score:.3f} "
-        f"[{best.ci_low:.3f}, {best.ci_high:.3f}] on {best.n_test} of {len(model)} {model.meta.get('unit', 'units')}"
+    pictures = []
+    for number, target in enumerate(scores["target"].unique()):
+        one = scores[scores["target"] == target]
+        name = "scores" if number == 0 else f"scores-{number + 1}"
+        pictures.append(save_figure(plot_scores(one, metric), out / name)[0])
+        best = one[(one.metric == metric) & (one.baseline == "none")].dropna(subset="layer")
+        best = best.nlargest(1, "score").iloc[0]
+        run.say(
+            f"{best.model}: best layer {best.layer} reads {best.target} with {metric.replace('_', ' ')} "
+            f"{best.score:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}] on {best.n_test} of {len(model)} "
+            f"{model.meta.get('unit', 'units')}"
+        )
+    write_probe_report(
+        out / "report.html", scores, pictures[0], introduction=introduction, notes=run.notes, metric=metric
     )
-    run.say(f"{out / 'report.html'}, scores.csv, {png.name}, {pdf.name}")
+    run.say(
+        f"{out / 'report.html'}, scores.csv, {', '.join(picture.name for picture in pictures)}, and as PDF"
+    )
     run.settings["excluded_labels"] = scores.attrs.get("excluded_labels")
     return scores

@@ -44,6 +44,7 @@ def write_probe_report(
     *,
     introduction: str = "",
     notes: Sequence[str] = (),
+    metric: str = "accuracy",
 ) -> Path:
     """Write the page of a probing study.
 
@@ -59,6 +60,8 @@ def write_probe_report(
         What the reader should know first.
     notes
         Warnings that came up on the way.
+    metric
+        The metric of the figure and of the page's table.
 
     Returns
     -------
@@ -69,16 +72,22 @@ def write_probe_report(
     first = scores.iloc[0]
     unit = record.get("unit", "units")
     title = f"{first.model}: {unit}, layer by layer"
+    name = metric.replace("_", " ").capitalize()
+    how_to_read: list[Section] = (
+        [Heading("How to read it"), Paragraph(READING)] if metric == "accuracy" else []
+    )
     sections: list[Section] = [Paragraph(introduction)] if introduction else []
     sections += [
-        Paragraph(_answer(scores, unit)),
-        Picture(picture, f"Accuracy of the probe over the layers of {first.model}, with its controls"),
-        Heading("How to read it"),
-        Paragraph(READING),
+        Paragraph(_answer(scores, unit) if metric == "accuracy" else _best(scores, metric)),
+        Picture(
+            picture,
+            f"{name} of the probe over the layers of {first.model}, with its controls",
+        ),
+        *how_to_read,
         Heading("Scores"),
         Table(
-            _wide(scores),
-            "Accuracy; for layers of a model and for controls. The whole table is in scores.csv.",
+            _wide(scores, metric),
+            f"{name}; for layers of a model and for controls. The whole table is in scores.csv.",
         ),
         Heading("How it was made"),
         Record({key: _flat(record[key]) for key in SETTINGS if record.get(key) not in (None, "")}),
@@ -108,7 +117,21 @@ def _answer(scores: pd.DataFrame, unit: str) -> str:
     return f"{text} Its controls at their best: {gaps}."
 
 
-def _wide(scores: pd.DataFrame) -> pd.DataFrame:
-    accuracy = scores[scores["metric"] == "accuracy"]
-    columns = ["baseline", "layer", "score", "ci_low", "ci_high", "n_test"]
+def _best(scores: pd.DataFrame, metric: str) -> str:
+    """Say for every target which layer is best."""
+    rows = scores[(scores["metric"] == metric) & (scores["baseline"] == "none")]
+    lines = []
+    for target, part in rows.groupby("target", sort=False):
+        best = part.nlargest(1, "score").iloc[0]
+        lines.append(
+            f"{target}: layer {best.layer}, {metric.replace('_', ' ')} {best.score:.3f} "
+            f"[{best.ci_low:.3f}, {best.ci_high:.3f}], {best.n_test} units."
+        )
+    return "\n".join(lines)
+
+
+def _wide(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    accuracy = scores[scores["metric"] == metric]
+    columns = ["target"] if accuracy["target"].nunique() > 1 else []
+    columns += ["baseline", "layer", "score", "ci_low", "ci_high", "n_test"]
     return accuracy[columns].replace({"baseline": NAMES})

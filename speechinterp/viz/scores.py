@@ -35,10 +35,22 @@ STYLES = {
     "random-init": _Style("random weights", "#D55E00", "-", 1.4, "s"),
     "mfcc": _Style("MFCC", "#009E73", "-", 1.1, ""),
     "logmel": _Style("log-mel", "#A2568A", "-", 1.1, ""),
+    "control-task": _Style("control task", "#8A5A00", (0, (6, 1.5)), 1.1, "^"),
+    "mean-pooling": _Style("mean pooling", "#2B7BA8", (0, (1, 1)), 1.3, "v"),
     "shuffled-labels": _Style("shuffled labels", "#6E6E6E", (0, (4, 2)), 0.9, ""),
     "majority": _Style("majority class", "#333333", ":", 1.1, ""),
 }
 LABEL_HEIGHT = 0.052
+SHARES = ("accuracy", "balanced_accuracy", "selectivity")
+"""Metrics drawn in per cent."""
+NAMES = {
+    "pearson_r": "Pearson r (within test folds)",
+    "r2": "R² (share of variance)",
+    "unique_r2": "Unique R² (share of variance)",
+    "compression": "Compression (uniform code / code)",
+    "codelength": "Code length (bits)",
+    "weight": "Share in the mix",
+}
 
 
 def plot_scores(scores: pd.DataFrame, metric: str = "accuracy", ax: Axes | None = None) -> Figure:
@@ -73,24 +85,27 @@ def plot_scores(scores: pd.DataFrame, metric: str = "accuracy", ax: Axes | None 
     margin = 0.03 * (layers[-1] - layers[0]) or 0.5
     left, right = layers[0] - margin, layers[-1] + margin
 
+    factor = 100 if metric in SHARES else 1
     ends: list[tuple[float, _Style]] = []
     for baseline, style in STYLES.items():
         rows = chosen[chosen["baseline"] == baseline].sort_values("layer")
         if rows.empty:
             continue
-        percent = 100 * rows[["score", "ci_low", "ci_high"]].to_numpy(float)
+        percent = factor * rows[["score", "ci_low", "ci_high"]].to_numpy(float)
         flat = rows["layer"].isna().any()
         x = np.array([left, right], float) if flat else rows["layer"].to_numpy(float)
         _draw(ax, x, np.repeat(percent[:1], 2, axis=0).T if flat else percent.T, style)
         ends.append((float(percent[-1, 0]), style))
 
     ax.set_xlim(left, right)
-    ax.set_ylim(0, min(102, 108 * np.nanmax(chosen[["score", "ci_high"]].to_numpy(float)) or 1))
+    drawn = factor * chosen.loc[chosen["baseline"].isin(list(STYLES)), ["score", "ci_low", "ci_high"]]
+    top = 1.08 * np.nanmax(drawn.to_numpy(float)) or 1
+    ax.set_ylim(min(0, 1.08 * np.nanmin(drawn.to_numpy(float))), min(102, top) if factor == 100 else top)
     ax.xaxis.set_major_locator(
         FixedLocator(layers.tolist()) if len(layers) < 14 else MaxNLocator(13, integer=True)
     )
     ax.set_xlabel("Layer")
-    ax.set_ylabel(f"{metric.replace('_', ' ').capitalize()} (%)")
+    ax.set_ylabel(NAMES.get(metric) or f"{metric.replace('_', ' ').capitalize()} (%)")
     ax.set_title(f"{_asked(scores)} · {chosen['model'].iloc[0]}", loc="left", fontsize=10, parse_math=False)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)

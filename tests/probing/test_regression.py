@@ -79,8 +79,8 @@ def test_a_channel_without_values_somewhere_is_tested_where_it_has_them(study):
     assert score_of(scores[scores.target == "good"], "pearson_r")[1] > 0.9
 
 
-def test_the_null_of_frames_keeps_their_smoothness():
-    """A slow drift within each utterance, read from another slow drift: chance is above that of permuted frames."""
+def test_the_null_of_frames_keeps_utterances_and_smoothness():
+    """The level of an utterance is read also from shifted frames: chance is far above that of permuted ones."""
     rng = np.random.default_rng(0)
     n = 1600
     slow = rng.normal(size=(n, 3)).cumsum(axis=0).astype(np.float32)
@@ -101,8 +101,7 @@ def test_the_null_of_frames_keeps_their_smoothness():
     assert (frames.attrs["control"], phones.attrs["control"]) == ("shift", "permutation")
     assert score_of(frames, "pearson_r")[0] > 0.99
     null = [score_of(table, "r2", "shuffled-labels")[0] for table in (frames, phones)]
-    assert null[0] != null[1]
-    assert max(null) < 0.5
+    assert null[0] > 0.5 > 0.3 > null[1]
 
 
 def test_constants_and_names_are_refused(study):

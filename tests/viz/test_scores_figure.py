@@ -33,11 +33,26 @@ def lines(figure):
 def test_every_line_has_its_numbers_and_its_name():
     figure = plot_scores(table())
     drawn = lines(figure)
-    assert set(drawn) == {style.name for style in STYLES.values()}
+    others = {"control task", "mean pooling"}
+    assert set(drawn) == {style.name for style in STYLES.values()} - others
     assert drawn["model"].get_xdata().tolist() == [0, 1, 2, 3]
     assert drawn["model"].get_ydata() == pytest.approx([50, 52, 54, 56])
     assert drawn["MFCC"].get_ydata() == pytest.approx([20, 20])
     assert {text.get_text() for text in figure.axes[0].texts} == set(drawn)
+
+
+def test_controls_of_some_probes_are_drawn_where_there_are_any():
+    scores = table(flat=("control-task",), layers=1)
+    assert "control task" in lines(plot_scores(scores))
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"), [("pearson_r", "Pearson r"), ("compression", "Compression"), ("r2", "R²")]
+)
+def test_metrics_that_are_no_shares_keep_their_scale(metric, label):
+    figure = plot_scores(table(metric=metric))
+    assert lines(figure)["model"].get_ydata() == pytest.approx([0.5, 0.52, 0.54, 0.56])
+    assert figure.axes[0].get_ylabel().startswith(label)
 
 
 def test_flat_baselines_span_the_axes():
