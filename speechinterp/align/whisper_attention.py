@@ -117,7 +117,7 @@ def spell(model: SpeechModel, words: Sequence[str], unit: Unit, where: str) -> S
     for number, word in enumerate(words):
         parts = [" " + word] if unit == "pieces" else [" " + word[0].lower(), *word[1:].lower()]
         ids = [i for part in parts for i in model.vocabulary.ids(part) if i not in special]
-        if not ids:
+        if not model.vocabulary.text(ids).strip():
             raise AlignmentError(
                 f"{where}: {word!r} cannot be written in the vocabulary of {model.id}",
                 expected="words whose letters the tokenizer knows",
