@@ -94,10 +94,12 @@ class ColumnVectors:
         attention, weights = self.attention, self.attention.weights(rows)
         width = attention.residual.shape[-1]
         if self.frames is not None and not self.several:
+            assert self.given is not None
             vectors = (weights[:, :, self.frames].permute(2, 1, 0) @ self.given).transpose(0, 1)
         else:
             vectors = weights.new_empty(len(rows), self.sources.n_columns, width)
             if self.frames is not None:
+                assert self.given is not None
                 alone = weights[:, :, self.frames].permute(2, 1, 0) @ self.given
                 vectors[:, self.single] = alone.transpose(0, 1)
             contexts = column_contexts(weights, attention, [self.sources.frames[i] for i in self.several])
