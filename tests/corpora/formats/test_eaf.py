@@ -121,9 +121,10 @@ def test_files_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_what_elan_needs_is_written() -> None:
-    text = compose_eaf([READ, Tier("empty")], Recording("a", "a.wav"))
+    between = Tier("between", [Segment(0.1, 0.6, "x")])
+    text = compose_eaf([READ, Tier("empty"), between], Recording("a", "a.wav"))
     slots = [int(value) for value in re.findall(r'TIME_VALUE="(\d+)"', text)]
-    assert slots == sorted(slots) == [250, 500, 750, 1000]
+    assert slots == sorted(slots) == [100, 250, 500, 600, 750, 1000]
     assert 'TIME_UNITS="milliseconds"' in text
     assert 'MIME_TYPE="audio/x-wav" RELATIVE_MEDIA_URL="./a.wav"' in text
     assert (

@@ -38,7 +38,7 @@ first
 x &lt; y
 """
 CUES = Tier(
-    "cues", [Segment(0.25, 0.5, "ja, ja"), Segment(0.4, 1.25, 'a & b < c\n"d"'), Segment(3700, 3701, "")]
+    "cues", [Segment(0.25, 0.5, "ja, ja"), Segment(0.4, 1.25, 'a & <b> < c\n"d"'), Segment(3700, 3701, "")]
 )
 
 
