@@ -65,6 +65,10 @@ def test_overlaps_line_breaks_and_empty_cues(compose, parse) -> None:
     assert parse(compose([CUES], Recording("a")), "a") == [CUES]
 
 
+def test_markup_within_labels_is_text() -> None:
+    assert "\na &amp; &lt;b&gt; &lt; c\n" in compose_vtt([CUES], Recording("a"))
+
+
 def test_the_package_srt_reads_the_same() -> None:
     srt = pytest.importorskip("srt", reason="srt is an oracle where it is installed")
     theirs = list(srt.parse(compose_srt([Tier("cues", CUES[:2])], Recording("a"))))
@@ -77,7 +81,8 @@ def test_the_package_webvtt_reads_the_same() -> None:
     webvtt = pytest.importorskip("webvtt", reason="webvtt-py is an oracle where it is installed")
     theirs = webvtt.from_buffer(io.StringIO(compose_vtt([Tier("cues", CUES[:2])], Recording("a"))))
     assert [(each.start_in_seconds, each.raw_text) for each in theirs] == [
-        (int(s.start), s.label.replace("&", "&amp;").replace("<", "&lt;")) for s in CUES[:2]
+        (int(s.start), s.label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+        for s in CUES[:2]
     ]
 
 
