@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from speechinterp.mixing.below import front_end
 from speechinterp.mixing.blankout import blankout, blankout_drop
+from speechinterp.mixing.comparison import agreement, summarise
 from speechinterp.mixing.contributions import alti
+from speechinterp.mixing.cue import cue_alignment
 from speechinterp.mixing.decomposition import AttentionParts, Decomposition, LayerParts, Norm, decompose
 from speechinterp.mixing.faithfulness import faithfulness
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.readings import (
-    agreement,
-    cue_alignment,
     cumulative_diagonality,
     diagonality,
     head_diversity,
     mixing_distance,
     readings,
-    summarise,
     uniform,
 )
 from speechinterp.mixing.readouts import ReadOut, head_readout, probe_readout

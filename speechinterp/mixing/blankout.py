@@ -151,7 +151,7 @@ def blankout_drop(
         values = float(drop.mean()), float(drop.max()), float((before - after).mean())
         table.append((i, each.label, each.start, each.end, *values))
     result = pd.DataFrame(table, columns=["source", "label", "start", "end", "drop", "max_drop", "log_drop"])
-    result.attrs = {
+    result.attrs |= {
         **scene.attrs,
         "method": "blankout",
         "target": at,

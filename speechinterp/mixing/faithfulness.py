@@ -109,7 +109,7 @@ def faithfulness(
     names = ["measure", "layer", "target", "label", "top", "random", "gain", "beaten", "best"]
     table = pd.DataFrame(rows, columns=names)
     table.insert(0, "utterance", scene.attrs["utterance"])
-    table.attrs = {**scene.attrs, "k": k, "n_random": n_random, "output": output, "seed": seed}
+    table.attrs |= {**scene.attrs, "k": k, "n_random": n_random, "output": output, "seed": seed}
     return table
 
 

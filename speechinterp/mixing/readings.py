@@ -1,8 +1,7 @@
-"""Readings of a map: how local, how diverse and how far its mixing is, and whether it finds the cue."""
+"""Readings of a map: how local, how far and how diverse its mixing is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TypeAlias
 
@@ -10,24 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.stats import rankdata
 
 from speechinterp.errors import MixingError, shortlist
-from speechinterp.segments import Segment
 
 __all__ = [
-    "agreement",
-    "cue_alignment",
+    "centres",
     "cumulative_diagonality",
     "diagonality",
     "head_diversity",
+    "is_unit",
     "mixing_distance",
     "readings",
-    "summarise",
     "uniform",
 ]
 
-N_RESAMPLES = 1000
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -160,7 +155,7 @@ def uniform(mix: xr.DataArray) -> xr.DataArray:
         A map. Sources that no layer and head uses for a target stay unused: a decoder's future, gap and pad.
     """
     use = (mix > 0).any([dim for dim in mix.dims if dim not in ("target", "source")])
-    use = use & xr.DataArray(_is_unit(mix, "source"), dims="source")
+    use = use & xr.DataArray(is_unit(mix, "source"), dims="source")
     return (use / use.sum("source")).broadcast_like(mix).transpose(*mix.dims)
 
 
@@ -197,157 +192,7 @@ def readings(mix: xr.DataArray, band: float = 0.1) -> pd.DataFrame:
     return table[columns]
 
 
-def cue_alignment(mix: xr.DataArray, target: Segment, cue: Segment) -> pd.DataFrame:
-    """Say whether the cue is what a target unit uses.
-
-    Parameters
-    ----------
-    mix
-        A map [dims=(layer, target, source), also with head].
-    target
-        The unit whose rows are read; where units are smaller, the mean of its units' rows.
-    cue
-        What should decide, for example a segment of the tier ``cue``. A unit belongs to a segment if its
-        centre lies in it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a layer (and head): `mass` on the cue; `share` of what goes to other sources than the
-        target itself and padding; `rank` of the best unit of the cue among those; `top`, whether it is the
-        first (a fraction where several are equal); and what chance gives, `chance_share` = `chance_top`.
-
-    Raises
-    ------
-    MixingError
-        If no unit of the map lies in the target or in the cue, or the two are the same.
-
-    References
-    ----------
-    Mohebbi, H., Chrupała, G., Zuidema, W., & Alishahi, A. (2023). Homophone disambiguation reveals patterns
-    of context mixing in speech transformers. EMNLP.
-    """
-    rows = _members(mix, "target", target)
-    itself, at_cue = _members(mix, "source", target), _members(mix, "source", cue)
-    for name, segment, found in (("target", target, rows), ("cue", cue, at_cue)):
-        if not found.any():
-            raise MixingError(
-                f"no unit of the map has its centre in the {name}, {segment.label!r} "
-                f"from {segment.start:.3f} s to {segment.end:.3f} s",
-                expected=f"a map whose {name} units cover it",
-                cause="a map of another utterance, or units longer than the segment",
-                fix="compute the map with unit='words' or unit='frames' on this utterance",
-            )
-    if (itself & at_cue).any():
-        raise MixingError(
-            f"the cue {cue.label!r} and the target {target.label!r} share a unit",
-            expected="two different units",
-            cause="units that are longer than either",
-            fix="take smaller units",
-        )
-    others = ~itself & _is_unit(mix, "source")
-    score = mix.isel(target=np.flatnonzero(rows)).mean("target").transpose(..., "source")
-    values = score.values.astype(np.float64)
-    best = values[..., at_cue].max(-1, keepdims=True)
-    rest = values[..., others & ~at_cue]
-    highest = values[..., others].max(-1, keepdims=True)
-    tied = np.isclose(values, highest, rtol=1e-9, atol=0)
-    total = values[..., others].sum(-1)
-    mass = values[..., at_cue].sum(-1)
-    known, nothing = np.isfinite(mass), np.full_like(mass, np.nan)
-    columns = {
-        "mass": mass,
-        "share": np.divide(mass, total, where=total > 0, out=nothing.copy()),
-        "rank": np.where(known, 1.0 + (rest > best).sum(-1), np.nan),
-        "top": np.divide((tied & at_cue).sum(-1), (tied & others).sum(-1), where=known, out=nothing.copy()),
-    }
-    frame = score.isel(source=0, drop=True)
-    frame = frame.drop_vars([name for name in frame.coords if name not in frame.dims])
-    table = xr.Dataset({name: frame.copy(data=column) for name, column in columns.items()})
-    chance = at_cue.sum() / others.sum()
-    return table.to_dataframe().reset_index().assign(chance_share=chance, chance_top=chance)
-
-
-def agreement(maps: Mapping[str, xr.DataArray]) -> pd.DataFrame:
-    """Compare measures: do they rank the sources of a target alike?
-
-    Parameters
-    ----------
-    maps
-        Maps of one utterance and model by measure [dims=(layer, target, source)].
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a pair of measures and layer both have: `measure`, `other`, `layer`, `spearman`, the rank
-        correlation over the sources other than the target itself and padding, averaged over targets with
-        three such sources or more.
-
-    Raises
-    ------
-    MixingError
-        If the maps have different units or an axis `head`.
-    """
-    first = next(iter(maps.values()))
-    for name, mix in maps.items():
-        if set(mix.dims) != {"layer", "target", "source"} or mix.shape[1:] != first.shape[1:]:
-            raise MixingError(
-                f"the map {name!r} has the shape {dict(mix.sizes)}, another {dict(first.sizes)}",
-                expected="maps of the same units [dims=(layer, target, source)]",
-                cause="another tier as unit, or heads that were not averaged",
-                fix="compute all maps with the same unit, averaged over heads",
-            )
-    others = np.tile(_is_unit(first, "source"), (first.sizes["target"], 1))
-    if first.attrs.get("target_stack") == first.attrs.get("source_stack"):
-        np.fill_diagonal(others, False)
-    table = []
-    for (name, a), (other, b) in combinations(maps.items(), 2):
-        for layer in np.intersect1d(a.layer, b.layer):
-            pair = [m.sel(layer=layer).transpose("target", "source").values for m in (a, b)]
-            found = [
-                _spearman(pair[0][i, use], pair[1][i, use]) for i, use in enumerate(others) if use.sum() >= 3
-            ]
-            defined = [value for value in found if np.isfinite(value)]
-            table.append((name, other, int(layer), float(np.mean(defined)) if defined else np.nan))
-    return pd.DataFrame(table, columns=["measure", "other", "layer", "spearman"])
-
-
-def summarise(
-    table: pd.DataFrame, value: str, by: Sequence[str], over: str = "utterance", seed: int = 0
-) -> pd.DataFrame:
-    """Average a column, with 95 % intervals over utterances or speakers.
-
-    Parameters
-    ----------
-    table
-        Tables of several utterances, joined.
-    value
-        The column to average.
-    by
-        The columns that tell the cases apart, for example ``["measure", "layer"]``.
-    over
-        The column whose values are resampled.
-    seed
-        Of the bootstrap.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a case: the columns of `by`, `mean`, `ci_low`, `ci_high`, `n` (rows) and `n_` and the name of
-        `over`. The interval is missing where there is only one to resample.
-    """
-    rows = []
-    for key, group in table.dropna(subset=[value]).groupby(list(by), sort=False):
-        cells = group.groupby(over)[value].agg(["sum", "count"])
-        sums, counts = cells["sum"].to_numpy(float), cells["count"].to_numpy(float)
-        draws = np.random.default_rng(seed).integers(len(cells), size=(N_RESAMPLES, len(cells)))
-        means = sums[draws].sum(1) / counts[draws].sum(1)
-        low, high = np.quantile(means, [0.025, 0.975]) if len(cells) > 1 else (np.nan, np.nan)
-        rows.append((*key, sums.sum() / counts.sum(), low, high, int(counts.sum()), len(cells)))
-    return pd.DataFrame(rows, columns=[*by, "mean", "ci_low", "ci_high", "n", f"n_{over}s"])
-
-
-def _centres(mix: xr.DataArray, side: str) -> Doubles:
+def centres(mix: xr.DataArray, side: str) -> Doubles:
     """Return the centres of the units of a side in seconds; NaN for what has no place in time."""
     names = f"{side}_start", f"{side}_end"
     if not all(name in mix.coords for name in names):
@@ -360,41 +205,30 @@ def _centres(mix: xr.DataArray, side: str) -> Doubles:
     return (mix[names[0]].values.astype(np.float64) + mix[names[1]].values.astype(np.float64)) / 2
 
 
-def _is_unit(mix: xr.DataArray, side: str) -> npt.NDArray[np.bool_]:
+def is_unit(mix: xr.DataArray, side: str) -> npt.NDArray[np.bool_]:
     """Tell units from what lies outside them; a decoder's tokens are units without times."""
-    place = np.isfinite(_centres(mix, side))
+    place = np.isfinite(centres(mix, side))
     return place if place.any() else ~place
-
-
-def _members(mix: xr.DataArray, side: str, segment: Segment) -> npt.NDArray[np.bool_]:
-    centres = _centres(mix, side)
-    return (segment.start <= centres) & (centres < segment.end)
 
 
 def _placed(mix: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return rows scaled to sum 1 over sources with a place, and the distance of target and source in seconds."""
-    centres = [_centres(mix, side) for side in ("target", "source")]
-    if not all(np.isfinite(each).any() for each in centres):
+    middles = [centres(mix, side) for side in ("target", "source")]
+    if not all(np.isfinite(each).any() for each in middles):
         raise MixingError(
             "the map's targets or sources have no times",
             expected="units of the sound on both sides",
             cause="tokens of a decoder, which stand at no time",
             fix="read a map of the encoder (where='encoder')",
         )
-    target, source = (np.flatnonzero(np.isfinite(each)) for each in centres)
+    target, source = (np.flatnonzero(np.isfinite(each)) for each in middles)
     kept = mix.drop_vars([name for name in mix.coords if name not in mix.dims]).isel(
         target=target, source=source
     )
-    distance = np.abs(centres[0][target][:, None] - centres[1][source][None])
+    distance = np.abs(middles[0][target][:, None] - middles[1][source][None])
     return kept / kept.sum("source", skipna=False), xr.DataArray(distance, dims=("target", "source"))
 
 
 def _entropy(rows: Doubles) -> Doubles:
     logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
     return np.asarray(-(rows * logs).sum(-1))
-
-
-def _spearman(a: Doubles, b: Doubles) -> float:
-    ranks = rankdata(a), rankdata(b)
-    constant = any(np.std(rank) == 0 for rank in ranks)
-    return float("nan") if constant else float(np.corrcoef(*ranks)[0, 1])

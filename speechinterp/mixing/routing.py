@@ -24,7 +24,7 @@ from speechinterp.models.model import Heard
 from speechinterp.models.taps import Stack
 from speechinterp.segments import Segment
 
-__all__ = ["neurons", "routes"]
+__all__ = ["Target", "neurons", "routes", "unit_of"]
 
 MOST_UNITS = 400
 Target: TypeAlias = int | str | Segment
@@ -110,7 +110,7 @@ def routes(
                 cause="frames, or a long recording in phones",
                 fix="use words or other longer units",
             )
-    start = _unit_of(target, streams[0].units, stack)
+    start = unit_of(target, streams[0].units, stack)
     flow = flow_to(start, streams)
     kept, held = flow.select(mass)
     nodes, edges = graph_tables(flow, kept, streams, start)
@@ -175,7 +175,7 @@ def neurons(
         raise MixingError(
             f"layer {layer}", expected=f"0 to {len(parts.layers) - 1}", fix="count layers from 0"
         )
-    start = _unit_of(target, streams[0].units, stack)
+    start = unit_of(target, streams[0].units, stack)
     share, signed = neuron_shares(parts.layers[layer], streams[0].units.frames[start])
     order = np.argsort(-share[:-1], kind="stable")[:top]
     table = pd.DataFrame({"neuron": order, "share": share[order], "signed": signed[order]})
@@ -204,7 +204,7 @@ def _listed(units: Partition) -> list[list[str | float | None]]:
     return [[label, *(None if np.isnan(time) else time for time in times)] for label, *times in rows]
 
 
-def _unit_of(target: Target, units: Partition, stack: Stack) -> int:
+def unit_of(target: Target, units: Partition, stack: Stack) -> int:
     """Return the unit that a target names; for a token, the position that predicts it."""
     labels = [segment.label.strip() for segment in units.segments]
     if isinstance(target, Segment):
