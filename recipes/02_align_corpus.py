@@ -5,7 +5,7 @@
     python recipes/02_align_corpus.py --corpus table:recordings.csv --pronunciations cmudict.dict
 
 Without arguments it aligns the embedded corpus with the embedded model, offline. Writes a TextGrid for every utterance,
-which Praat opens, `utterances.csv` with a confidence for each, and, if the corpus has tiers of its own, `boundaries.csv`
+which Praat opens, `utterances.csv` with a confidence for each and, if the corpus has tiers of its own, `boundaries.csv`
 and a figure of the utterance whose words were found worst.
 """
 
@@ -21,7 +21,9 @@ from speechinterp.viz import plot_alignment, save_figure
 
 def main() -> None:
     """Align, compare, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="demo/wav2vec2", help="a CTC model or Whisper")
     parser.add_argument("--corpus", default="demo", help="READER:PATH, or demo")
     parser.add_argument("--phone-model", help="a CTC model of phones; demo/wav2vec2 brings its own")
@@ -43,7 +45,9 @@ def main() -> None:
     utterances = aligned.utterances()
     utterances.to_csv(options.out / "utterances.csv", index=False)
     doubtful = utterances[utterances["confidence"].astype(float) < LOW]
-    print(f"{len(utterances)} utterances aligned, {len(aligned.skipped)} left out; TextGrids are in {options.out}")
+    print(
+        f"{len(utterances)} utterances aligned, {len(aligned.skipped)} left out; TextGrids are in {options.out}"
+    )
     print(f"{len(doubtful)} may have the transcript of another: {', '.join(doubtful['utterance']) or 'none'}")
     for reason in utterances.loc[utterances["no_phones"] != "", "no_phones"].unique():
         print(f"No phones: {reason}")
@@ -54,7 +58,16 @@ def main() -> None:
         return
     scores = boundary_scores(errors)
     scores.to_csv(options.out / "boundaries.csv", index=False)
-    columns = ["tier", "n", "median_ms", "within_20ms", "within_50ms", "end_median_ms", "even_median_ms", "r_value"]
+    columns = [
+        "tier",
+        "n",
+        "median_ms",
+        "within_20ms",
+        "within_50ms",
+        "end_median_ms",
+        "even_median_ms",
+        "r_value",
+    ]
     print(scores[columns].round(2).to_string(index=False))
     words = errors[errors["tier"] == "words"]
     worst = words.groupby("utterance")["start_error_ms"].apply(lambda e: e.abs().mean()).idxmax()

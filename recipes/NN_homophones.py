@@ -49,12 +49,13 @@ def measures_of(model: SpeechModel) -> Measures:
     if hasattr(model.module, "lm_head") and not model.family.has_decoder:
         measures["Chefer"] = mixing.chefer
     if model.family.has_decoder:
-        across: Measures = {
-            "cross value zeroing": mixing.value_zeroing,
-            "cross attention": mixing.attention,
-            "cross attention-norm": mixing.attention_norm,
+        of_tokens: Measures = {
+            "value zeroing": mixing.value_zeroing,
+            "attention": mixing.attention,
+            "attention-norm": mixing.attention_norm,
         }
-        measures |= {name: partial(measure, where="cross") for name, measure in across.items()}
+        for where in ("cross", "decoder"):
+            measures |= {f"{where} {name}": partial(m, where=where) for name, m in of_tokens.items()}
     return measures
 
 
@@ -68,17 +69,32 @@ def planted(utterance: si.Utterance) -> tuple[si.Segment, si.Segment]:
     return target, cue
 
 
-def with_times(mix: xr.DataArray, target: si.Segment) -> xr.DataArray:
-    """Give the tokens that spell the target its time, so that the rows that predict them are found."""
-    text, rows = "", []
-    for row, token in enumerate(mix.target_next.values):
-        before, text = len(text), text + str(token)
-        rows.append((row, before, len(text)))
-    place = f"{text} ".lower().find(f" {target.label.lower()} ") + 1
-    end = place + len(target.label)
-    spells = [bool(place) and start < end and place < stop for _, start, stop in rows]
-    times = {side: np.where(spells, getattr(target, side), np.nan) for side in ("start", "end")}
-    return mix.assign_coords({f"target_{side}": ("target", values) for side, values in times.items()})
+def with_times(mix: xr.DataArray, words: si.Tier) -> xr.DataArray:
+    """Give tokens the times of the words they spell: targets by the token they predict, sources by their own."""
+    sides = {"target": mix.target_next}
+    if mix.attrs["source_stack"] == "decoder":
+        sides["source"] = mix.source_label
+    for side, tokens in sides.items():
+        spelt = [word_of(place, tokens.values, words) for place in range(len(tokens))]
+        for edge in ("start", "end"):
+            times = [np.nan if word is None else getattr(word, edge) for word in spelt]
+            mix = mix.assign_coords({f"{side}_{edge}": (side, times)})
+    return mix
+
+
+def word_of(place: int, tokens: np.ndarray, words: si.Tier) -> si.Segment | None:
+    """Return the word that a token is part of, or None for tokens that spell none, such as the start."""
+    spoken = [str(token) if not str(token).startswith("<|") else "" for token in tokens]
+    start, stop = len("".join(spoken[:place])), len("".join(spoken[: place + 1]))
+    text, end = "".join(spoken).lower(), 0
+    for word in words:
+        begin = text.find(word.label.lower(), end)
+        if begin < 0:
+            return None
+        end = begin + len(word.label)
+        if start < end and begin < stop:
+            return word
+    return None
 
 
 def asked(model: SpeechModel, corpus: Corpus, baseline: str) -> Iterator[pd.DataFrame]:
@@ -86,9 +102,9 @@ def asked(model: SpeechModel, corpus: Corpus, baseline: str) -> Iterator[pd.Data
     for utterance in corpus:
         target, cue = planted(utterance)
         for name, measure in measures_of(model).items():
-            options = {"tokens": utterance.transcript} if name.startswith("cross") else {}
+            options = {"tokens": utterance.transcript} if name.startswith(("cross", "decoder")) else {}
             mix = measure(model, utterance, unit="words", **options)
-            mix = with_times(mix, target) if options else mix
+            mix = with_times(mix, utterance.tier("words")) if options else mix
             about = {"baseline": baseline, "measure": name, "utterance": utterance.id}
             about |= {key: utterance.meta.get(key, "") for key in ("pair", "cue_place", "cue_distance")}
             yield cue_alignment(mix, target, cue).assign(**about)

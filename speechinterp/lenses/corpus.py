@@ -116,9 +116,9 @@ def over_corpus(
     table["model"], table["baseline"], table["symbols"] = model.id, model.baseline, model.vocabulary.kind
     table["residual"] = table["residual"] if "residual" in table else float("nan")
     residual = table["residual"].max()
+    if "lens" not in table:
+        table["lens"] = lens
     table = table.reindex(columns=COLUMNS)
-    table["lens"] = table["lens"].fillna(lens)
-    table["transcript"] = table["transcript"].fillna("")
     table.attrs = {
         **{str(key): value for key, value in record.items()},
         "residual": None if pd.isna(residual) else float(residual),

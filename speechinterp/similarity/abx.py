@@ -246,7 +246,8 @@ class _Study:
             kept = cells[np.all([owner != speaker for owner in owners], axis=0)]
             if len(kept):
                 without.append(self.error(kept))
-        return (score, *jackknife(score, np.array(without), confidence))
+        low, high = np.clip(jackknife(score, np.array(without), confidence), 0, 1)
+        return score, float(low), float(high)
 
     def record(self) -> dict[Any, Any]:
         """Say what was asked."""

@@ -76,7 +76,8 @@ def plot_lens(rates: pd.DataFrame, metrics: list[str] | None = None) -> Figure:
 
     there = list(dict.fromkeys(rates["metric"]))
     if metrics is None:
-        metrics = [m for m in ("wer", "per", "surprisal", "kl", "agreement") if m in there][:3]
+        groups = (("wer", "per"), ("surprisal", "kl"), ("agreement",))
+        metrics = [next(m for m in group if m in there) for group in groups if set(group) & set(there)]
     missing = [metric for metric in metrics if metric not in there]
     if missing or not metrics or rates["model"].nunique() != 1:
         raise LensError(

@@ -50,7 +50,7 @@ def test_controls_of_some_probes_are_drawn_where_there_are_any():
     ("metric", "label"), [("pearson_r", "Pearson r"), ("compression", "Compression"), ("r2", "R²")]
 )
 def test_metrics_that_are_no_shares_keep_their_scale(metric, label):
-    figure = plot_scores(table(metric=metric))
+    figure = plot_scores(table(metric=metric), metric)
     assert lines(figure)["model"].get_ydata() == pytest.approx([0.5, 0.52, 0.54, 0.56])
     assert figure.axes[0].get_ylabel().startswith(label)
 
