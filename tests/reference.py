@@ -121,6 +121,25 @@ def ctc_paths(scores: list, symbols: list, blank: int) -> tuple[float, list[list
     return top, [path for score, paths in ends if score == top for path in paths]
 
 
+def ctc_score(scores: list, symbols: list, blank: int) -> float:
+    """Return the best score of a path that says `symbols`, however many paths have it; scores[frame][symbol]."""
+    states = [blank]
+    for symbol in symbols:
+        states += [symbol, blank]
+    best = [scores[0][s] if at < 2 else float("-inf") for at, s in enumerate(states)]
+    for frame in scores[1:]:
+        following = []
+        for at, symbol in enumerate(states):
+            ways = [best[at]]
+            if at >= 1:
+                ways.append(best[at - 1])
+            if at >= 2 and symbol not in (blank, states[at - 2]):
+                ways.append(best[at - 2])
+            following.append(max(ways) + frame[symbol])
+        best = following
+    return max(best[-2:])
+
+
 def ctc_enumerated(scores: list, symbols: list, blank: int) -> float:
     """Return the best score of all labellings of the frames that collapse to `symbols`, tried one by one."""
     n_symbols, best = len(scores[0]), float("-inf")
