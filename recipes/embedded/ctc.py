@@ -240,7 +240,7 @@ def main() -> None:
         return " ".join(f"{name} {value:.3f}" for name, value in scores(model, dev).items())
 
     a.out.mkdir(parents=True, exist_ok=True)
-    train(model, model.loss, often, epochs=a.epochs, rate=2.5e-4, seed=a.seed, evaluate=evaluate)
+    train(model, model.loss, often, epochs=a.epochs, rate=1e-3, seed=a.seed, evaluate=evaluate)
     card = {"epochs": a.epochs, "seed": a.seed, "dev": scores(model, dev)}
     for kind, name in (("letters", "wav2vec2"), ("phones", "wav2vec2-phones")):
         save(model.export(kind), a.out / name, tokenizer_files(model.labels[kind]), card)
