@@ -29,9 +29,17 @@ for ax, study in zip(axes.flat, PANELS, strict=False):
             ax.axhline(100 * rows.score.iloc[0], color=colour, linestyle=line, linewidth=1.1, label=name)
             continue
         ax.plot(
-            rows.layer, 100 * rows.score, color=colour, linestyle=line, marker=marker, markersize=4, label=name
+            rows.layer,
+            100 * rows.score,
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=4,
+            label=name,
         )
-        ax.fill_between(rows.layer, 100 * rows.ci_low, 100 * rows.ci_high, color=colour, alpha=0.15, linewidth=0)
+        ax.fill_between(
+            rows.layer, 100 * rows.ci_low, 100 * rows.ci_high, color=colour, alpha=0.15, linewidth=0
+        )
     n_test = int(accuracy[accuracy.study == study].n_test.iloc[0])
     ax.set_title(f"{study} ({n_test} units)", loc="left", fontsize=10)
     ax.set_ylim(0, 102)
