@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from speechinterp import lenses, mixing, similarity
+    from speechinterp import attribution, lenses, mixing, similarity
     from speechinterp.align import align
     from speechinterp.corpora import (
         Corpus,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from speechinterp.representations import Representations, extract
     from speechinterp.segments import Segment, Tier
 
-_ROOMS = ("align", "lenses", "mixing", "similarity")  # named as a whole; the first can also be called
+_ROOMS = ("align", "attribution", "lenses", "mixing", "similarity")  # named as a whole; the first can also be called
 _HOMES = {
     "Corpus": "corpora",
     "FrameGrid": "frames",
@@ -54,6 +54,7 @@ __all__ = [
     "Utterance",
     "__version__",
     "align",
+    "attribution",
     "extract",
     "lenses",
     "load_corpus",

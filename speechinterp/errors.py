@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "AlignmentError",
     "AnnotationError",
+    "AttributionError",
     "AudioError",
     "CorpusError",
     "FrameError",
@@ -88,6 +89,10 @@ class StoreError(SpeechInterpError):
 
 class MixingError(SpeechInterpError):
     """A context-mixing measure does not apply to a model, an utterance or its units."""
+
+
+class AttributionError(SpeechInterpError):
+    """A target cannot be explained, or units, baseline and sound do not go together."""
 
 
 class LensError(SpeechInterpError):
