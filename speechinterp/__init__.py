@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         write_annotation,
     )
     from speechinterp.frames import FrameGrid
-    from speechinterp.models import SpeechModel, Tap, load_model
+    from speechinterp.models import SpeechModel, Tap, load_model, targets
     from speechinterp.probing import probe
     from speechinterp.representations import Representations, extract
     from speechinterp.segments import Segment, Tier
@@ -64,6 +64,7 @@ __all__ = [
     "probe",
     "read_annotation",
     "similarity",
+    "targets",
     "write_annotation",
 ]
 
@@ -72,6 +73,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its room when it is first used, so that the start stays fast."""
     if name in _ROOMS:
         return import_module(f"speechinterp.{name}")
+    if name == "targets":
+        return import_module("speechinterp.models.targets")
     if name in _HOMES:
         return getattr(import_module(f"speechinterp.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'speechinterp' has no attribute {name!r}")

@@ -17,6 +17,7 @@ __all__ = [
     "SpeechInterpError",
     "StoreError",
     "TapError",
+    "TargetError",
     "shortlist",
 ]
 
@@ -81,6 +82,10 @@ class ModelError(SpeechInterpError):
 
 class TapError(SpeechInterpError):
     """A tap names a place that the model does not have, or that was never reached."""
+
+
+class TargetError(SpeechInterpError):
+    """What is to be explained is not there: no such word, symbol or class, or no head that says it."""
 
 
 class StoreError(SpeechInterpError):
