@@ -47,7 +47,7 @@ def configuration(n_layers: int, n_labels: int) -> Wav2Vec2Config:
         intermediate_size=768,
         conv_dim=(64, 64, 96, 128, 128, 160, 160),
         num_conv_pos_embeddings=64,
-        num_conv_pos_embedding_groups=16,
+        num_conv_pos_embedding_groups=12,  # of 16 channels: some processors get 12 wrong in bfloat16
         feat_extract_norm="group",
         do_stable_layer_norm=False,
         apply_spec_augment=False,
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
     parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
     parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, default=20)
+    parser.add_argument("--epochs", type=float, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()

@@ -18,10 +18,6 @@ from torch import Tensor, nn
 
 SECONDS = 36.0
 """Sound in a batch."""
-SLOW, SLOWNESS = "pos_conv_embed", 0.05
-"""The positional convolution learns at this fraction of the rate: its many inputs are alike, and Adam's steps add up
-over them. At the full rate training diverges, with norms before or after layers.
-"""
 
 
 def train(
@@ -39,14 +35,11 @@ def train(
     """Train with AdamW in bfloat16; the rate rises over the first tenth and falls along a cosine to 0."""
     random = np.random.default_rng(seed)
     parameters = [p for p in modules.parameters() if p.requires_grad]
-    slow = [p for name, p in modules.named_parameters() if p.requires_grad and SLOW in name]
-    rest = [p for name, p in modules.named_parameters() if p.requires_grad and SLOW not in name]
     groups = [
-        {"params": [p for p in rest if p.ndim > 1], "weight_decay": 0.01, "share": 1.0},
-        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
-        {"params": slow, "weight_decay": 0.0, "share": SLOWNESS},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.01},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(groups, rate, betas=(0.9, 0.98))
     per_epoch = math.ceil(sum(len(e.sound) for e in examples) / 16000 / seconds * 1.1)
     total = round(epochs * per_epoch)
     started, step, seen = time.monotonic(), 0, 0.0
@@ -56,7 +49,7 @@ def train(
             progress = step / total
             scale = min(progress / 0.1 + 1e-3, 0.5 * (1 + math.cos(math.pi * max(0.0, progress - 0.1) / 0.9)))
             for group in optimizer.param_groups:
-                group["lr"] = rate * scale * group["share"]
+                group["lr"] = rate * scale
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
