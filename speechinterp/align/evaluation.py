@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.align.matching import hits, matched
-from speechinterp.corpora.tiers import PAUSES
+from speechinterp.align.text import spoken
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.segments import Segment, Tier
 
@@ -20,7 +20,6 @@ Doubles = npt.NDArray[np.float64]
 
 WITHIN = (10, 20, 50, 100)
 """Milliseconds."""
-SILENT = PAUSES | {"h#", "pau", "epi"}
 COLUMNS = (
     "utterance", "speaker", "tier", "status", "label", "score", "gold_start", "gold_end", "found_start",
     "found_end", "start_error_ms", "end_error_ms", "even_error_ms",
@@ -56,7 +55,7 @@ def boundary_errors(found: Mapping[str, Tier], utterance: Utterance) -> pd.DataF
     for name in found:
         if name not in utterance.tiers:
             continue
-        ours, gold = _spoken(found[name]), _spoken(utterance.tiers[name])
+        ours, gold = spoken(found[name]), spoken(utterance.tiers[name])
         even = _even(gold, utterance.duration, name)
         for i, j in matched([_key(s.label) for s in gold], [_key(s.label) for s in ours]):
             g, f = None if i is None else gold[i], None if j is None else ours[j]
@@ -177,10 +176,6 @@ def _segmentation(group: pd.DataFrame, tolerance: float) -> dict[str, float]:
     over = n_found / n_gold - 1
     distance = np.hypot(1 - recall, over) + abs(over + 1 - recall) / np.sqrt(2)
     return {"precision": precision, "recall": recall, "r_value": float(1 - distance / 2)}
-
-
-def _spoken(tier: Tier) -> list[Segment]:
-    return [segment for segment in tier if segment.label not in SILENT]
 
 
 def _even(gold: Sequence[Segment], duration: float, tier: str) -> Doubles:

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
+from speechinterp.align.text import spoken
 from speechinterp.corpora.labels import label_map
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AlignmentError, shortlist
@@ -134,12 +135,12 @@ def symbols_of(phone: str, known: Mapping[str, int]) -> list[int] | None:
 
 
 def _annotated(words: Sequence[str], utterance: Utterance) -> Said | None:
-    spoken = [word for word in utterance.tiers["words"] if word.label]
-    if [_key(word.label) for word in spoken] != [_key(word) for word in words]:
+    said = spoken(utterance.tiers["words"])
+    if [_key(word.label) for word in said] != [_key(word) for word in words]:
         return None
-    phones = [phone for phone in utterance.tiers["phones"] if phone.label]
+    phones = spoken(utterance.tiers["phones"])
     inside = [
-        tuple(p.label for p in phones if word.start <= (p.start + p.end) / 2 < word.end) for word in spoken
+        tuple(p.label for p in phones if word.start <= (p.start + p.end) / 2 < word.end) for word in said
     ]
     return Said(tuple((each,) if each else () for each in inside), "phones tier")
 

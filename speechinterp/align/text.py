@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 
+from speechinterp.corpora.tiers import PAUSES
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AlignmentError
+from speechinterp.segments import Segment, Tier
 
-__all__ = ["transcript_words", "words_of"]
+__all__ = ["spoken", "transcript_words", "words_of"]
+
+SILENT = PAUSES | {"h#", "pau", "epi"}
+
+
+def spoken(tier: Tier) -> list[Segment]:
+    """Return the segments of a tier that are no silence."""
+    return [segment for segment in tier if segment.label not in SILENT]
 
 
 def words_of(text: str) -> list[str]:
@@ -37,7 +46,7 @@ def transcript_words(utterance: Utterance, text: str | None = None) -> list[str]
         text = utterance.transcript
     if text is None and "words" in utterance.tiers:
         source = "tier 'words'"
-        text = " ".join(utterance.tiers["words"].labels)
+        text = " ".join(segment.label for segment in spoken(utterance.tiers["words"]))
     words = words_of(text or "")
     if not words:
         raise AlignmentError(

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from speechinterp.align.text import transcript_words
+from speechinterp.align.text import spoken, transcript_words
 from speechinterp.align.whisper_attention import Head, Listening, Spelt, Unit, listen, read, spell
 from speechinterp.align.whisper_path import Path, Warping
 from speechinterp.corpora import Corpus, load_corpus
@@ -174,15 +174,15 @@ class _Case:
 def _case(
     model: SpeechModel, utterance: Utterance, heard: Listening, reading: Reading, heads: Sequence[Head]
 ) -> _Case:
-    gold = utterance.tier("words")
-    words = transcript_words(utterance, " ".join(gold.labels))
+    gold = spoken(utterance.tier("words"))
+    words = transcript_words(utterance, " ".join(word.label for word in gold))
     where = f"utterance {utterance.id!r}"
     if len(words) != len(gold):
         raise AlignmentError(
             f"{where}: the {len(gold)} labels of its tier 'words' are {len(words)} words",
             expected="one word a label",
-            cause="labels for silence or noise",
-            fix="relabel the tier without them",
+            cause="labels of several words, or of noise",
+            fix="relabel the tier",
         )
     spelt = spell(model, words, reading.unit, where)
     attention, _ = read(model, heard, spelt, heads, reading.row)

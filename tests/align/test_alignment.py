@@ -45,7 +45,8 @@ def test_words_come_from_text_then_transcript_then_tier() -> None:
     import numpy as np
 
     sound = Sound(np.zeros(400, np.float32), 16000)
-    tiers = {"words": si.Tier("words", [si.Segment(0, 0.1, "one"), si.Segment(0.1, 0.2, "two")])}
+    segments = [si.Segment(0, 0.1, "one"), si.Segment(0.1, 0.2, "<SIL>"), si.Segment(0.2, 0.3, "two")]
+    tiers = {"words": si.Tier("words", segments)}
     assert transcript_words(si.Utterance("a", sound, None, "Three.", tiers), "four") == ["four"]
     assert transcript_words(si.Utterance("a", sound, None, "Three.", tiers)) == ["Three"]
     assert transcript_words(si.Utterance("a", sound, None, None, tiers)) == ["one", "two"]

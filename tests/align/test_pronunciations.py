@@ -80,6 +80,14 @@ def test_the_phones_of_a_word_are_those_with_their_middle_in_it() -> None:
     assert pronounced(["no", "Day"], ANNOTATED) == Said(((("n", "oʊ"),), (("d", "eɪ"),)), "phones tier")
 
 
+def test_silence_is_no_word_and_no_phone() -> None:
+    times = [(0, 0.1, "sil", "sil"), (0.1, 0.2, "a", "ə"), (0.2, 0.3, "<SIL>", "sp"), (0.3, 0.4, "a", "h#")]
+    words = si.Tier("words", [si.Segment(start, end, word) for start, end, word, _ in times])
+    phones = si.Tier("phones", [si.Segment(start, end, phone) for start, end, _, phone in times])
+    utterance = si.Utterance("a", "a.wav", None, None, {"words": words, "phones": phones})
+    assert pronounced(["a", "a"], utterance) == Said(((("ə",),), ()), "phones tier")
+
+
 @pytest.fixture
 def no_phonemizer(monkeypatch: pytest.MonkeyPatch) -> None:
     for cached in (room._phonemizer, room._espeak):

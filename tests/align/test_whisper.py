@@ -152,7 +152,9 @@ def test_calibration_finds_the_head_and_its_lag(monkeypatch, lag):
             for (a, b), label in zip(gold, ["on", "a", "day"], strict=True)
         ],
     )
-    found = calibrate(model, si.Corpus.of([spoken(None, tiers={"words": tier})], "planted"))
+    pauses = [si.Segment(0, 0.09, ""), si.Segment(0.19, 0.27, "sil"), si.Segment(0.59, 0.8, "")]
+    annotated = si.Tier("words", [*tier, *pauses])
+    found = calibrate(model, si.Corpus.of([spoken(None, tiers={"words": annotated})], "planted"))
     assert found.heads[0] == (1, 0)
     assert (found.unit, found.row, found.source) == ("letters", 1, "planted")
     assert abs(found.lag - 2 * lag) <= 1
