@@ -18,7 +18,7 @@ SIZE = {
     "intermediate_size": 48,
     "conv_dim": (16,) * 7,
     "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 4,
+    "num_conv_pos_embedding_groups": 2,
     "vocab_size": 12,
     "num_labels": 5,
     "classifier_proj_size": 8,

@@ -10,12 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from speechinterp.errors import StoreError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.model import Heard
 
 __all__ = ["Encoder", "Wave", "deviation"]
 
 Wave = npt.NDArray[np.float32]
+GROSS = 0.2
+"""Mean deviation of a layer beyond which a number format is not coarse but wrong."""
 
 
 class Encoder(Protocol):
@@ -60,6 +63,11 @@ def deviation(encoder: Encoder, waves: Iterable[Wave]) -> dict[str, Any] | None:
     dict
         Of all frames of the `waves`, by layer, the mean and the largest
         \|coarse - exact\| / \|exact\| (Euclidean norms over the dimensions of a frame).
+
+    Raises
+    ------
+    StoreError
+        If the mean of a layer is above 0.2.
     """
     exact = encoder.exact()
     if exact is encoder:
@@ -71,6 +79,15 @@ def deviation(encoder: Encoder, waves: Iterable[Wave]) -> dict[str, Any] | None:
     if not differences:
         return None
     by_layer = torch.cat(differences, dim=1)
+    worst = int(by_layer.mean(1).argmax())
+    if not by_layer[worst].mean() <= GROSS:
+        raise StoreError(
+            f"in bfloat16 layer {worst} is {float(by_layer[worst].mean()):.0%} away from what it is in float32",
+            expected=f"at most {GROSS:.0%}; 1 % is usual",
+            cause="a convolution that this processor gets wrong in bfloat16, as some do where groups have 8 or 12 "
+            "channels",
+            fix="float32 (--dtype float32)",
+        )
     return {
         "from": "float32",
         "frames": by_layer.shape[1],

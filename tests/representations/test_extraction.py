@@ -422,6 +422,20 @@ def test_a_loaded_model_and_its_twin_are_measured_against_unrounded_weights():
         assert measured["mean_by_layer"] == pytest.approx(off.mean(1).tolist(), rel=1e-2)
 
 
+def test_a_number_format_that_a_processor_gets_wrong_is_refused():
+    class Wrong(Echo):
+        def exact(self):
+            return Echo()
+
+        def states(self, heard):
+            return [x.flip(-1) for x in super().states(heard)]
+
+    with pytest.raises(
+        StoreError, match=r"in bfloat16 layer \d is \d+% away .* Expected: at most 20%.*--dtype float32"
+    ):
+        extract(Wrong(), noise_corpus(2, 0.4), unit="frames")
+
+
 def test_repairs_are_told_once_for_each_file(tmp_path):
     calls = []
 
