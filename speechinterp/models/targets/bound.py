@@ -16,7 +16,7 @@ from speechinterp.models.family import Inputs
 from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.taps import Recording, Tap
 
-__all__ = ["BoundTarget", "Contrast", "Part", "Pass", "Span", "Target", "Window", "bind"]
+__all__ = ["BoundTarget", "Contrast", "Part", "Pass", "Span", "Target", "Window", "bind", "numbered"]
 
 Span = tuple[float, float]
 Window = tuple[int, int]
@@ -300,6 +300,16 @@ def bind(target: Target | Sequence[Target], model: SpeechModel, utterance: Heard
         tuple(span for each in every for span in each.spans),
         {"target": "several", "targets": [each.describe() for each in every]},
     )
+
+
+def numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names, those that occur again with a number."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(result)
 
 
 def sum_of(found: Tensor, term: Terms) -> Tensor:

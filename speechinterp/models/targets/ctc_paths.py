@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ def best_spans(log_probs: npt.NDArray[np.float64], symbols: Sequence[int], blank
 
 def territories(spans: Sequence[Window], n_frames: int) -> list[Window]:
     """Return the frames that each symbol can move in: halfway into the blanks between it and its neighbours."""
-    edges = [(a[1] + b[0]) // 2 for a, b in zip(spans, spans[1:], strict=False)]
+    edges = [(a[1] + b[0]) // 2 for a, b in pairwise(spans)]
     return list(zip([0, *edges], [*edges, n_frames], strict=True))
 
 

@@ -13,8 +13,8 @@ from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import TargetError, shortlist
 from speechinterp.models.decoding import end_token, greedy, prompts, token_limit
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window
-from speechinterp.models.targets.ctc import ctc, numbered
+from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window, numbered
+from speechinterp.models.targets.ctc import ctc
 
 __all__ = ["Script", "script", "sequence", "token", "word"]
 
@@ -71,7 +71,7 @@ def token(
         return [(text.names[i], range(i, i + 1)) for i in picked(places, which, occurrence, text.names)]
 
     settings = {"which": which, "occurrence": occurrence}
-    return _target("token", settings, choose, said, generated, language)
+    return _target("token", settings, choose, said=said, generated=generated, language=language)
 
 
 def word(
@@ -114,7 +114,14 @@ def word(
         chosen = picked(starts, text, occurrence, spoken.words)
         return [(text, range(spoken.places[i].start, spoken.places[i + n - 1].stop)) for i in chosen]
 
-    decoder = _target("word", {"text": text, "occurrence": occurrence}, choose, said, generated, language)
+    decoder = _target(
+        "word",
+        {"text": text, "occurrence": occurrence},
+        choose,
+        said=said,
+        generated=generated,
+        language=language,
+    )
 
     def find(model: SpeechModel, heard: Heard) -> Part:
         if model.family.has_decoder or not hasattr(model.module, "lm_head"):
@@ -146,7 +153,7 @@ def sequence(*, said: str | None = None, generated: bool = False, language: str 
     def choose(text: Script) -> list[tuple[str, range]]:
         return [(" ".join(text.words), range(len(text.names)))]
 
-    decoder = _target("sequence", {}, choose, said, generated, language)
+    decoder = _target("sequence", {}, choose, said=said, generated=generated, language=language)
 
     def find(model: SpeechModel, heard: Heard) -> Part:
         if model.family.has_decoder or not hasattr(model.module, "lm_head"):
@@ -292,6 +299,7 @@ def _target(
     kind: str,
     settings: dict[str, Any],
     choose: Callable[[Script], list[tuple[str, range]]],
+    *,
     said: str | None,
     generated: bool,
     language: str | None,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from speechinterp.errors import TargetError, shortlist
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window
 from speechinterp.models.taps import Tap
+from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window
 from speechinterp.segments import Segment
 
 __all__ = ["cosine", "hidden", "probe"]
@@ -57,7 +57,7 @@ def hidden(tap: Tap, unit: int | Sequence[int], *, span: Span | Segment | None =
         return states[:, units]
 
     names = tuple(f"{tap.part}[{tap.layer}].{each}" for each in units)
-    return _target("hidden", {"tap": str(tap), "unit": units}, tap, names, span, score)
+    return _target("hidden", {"tap": str(tap), "unit": units}, tap, names=names, span=span, score=score)
 
 
 def probe(
@@ -108,7 +108,7 @@ def probe(
         return states @ w.to(states.device).T + b.to(states.device)
 
     settings = {"layer": layer, "classes": wanted}
-    return _target("probe", settings, Tap(layer, "residual"), tuple(wanted), span, score)
+    return _target("probe", settings, Tap(layer, "residual"), names=tuple(wanted), span=span, score=score)
 
 
 def cosine(
@@ -154,13 +154,16 @@ def cosine(
         return states @ unit.to(states.device).T / states.norm(dim=1, keepdim=True)
 
     names = (name,) if len(unit) == 1 else tuple(f"{name} {i}" for i in range(len(unit)))
-    return _target("cosine", {"layer": layer, "name": name}, Tap(layer, "residual"), names, span, score)
+    return _target(
+        "cosine", {"layer": layer, "name": name}, Tap(layer, "residual"), names=names, span=span, score=score
+    )
 
 
 def _target(
     kind: str,
     settings: dict[str, Any],
     tap: Tap,
+    *,
     names: tuple[str, ...],
     span: Span | Segment | None,
     score: Any,
