@@ -85,10 +85,14 @@ def plot_lens(rates: pd.DataFrame, metrics: list[str] | None = None) -> Figure:
             expected=f"metrics among {shortlist(there)}, one model",
             fix="choose metrics=[...], or the rows of one model",
         )
+    lens, model = rates["lens"].iloc[0], rates["model"].iloc[0]
+    lens = "tuned" if set(rates["lens"]) >= {"tuned"} else lens
     figure = Figure(figsize=(PANEL[0] * len(metrics), PANEL[1] + 0.5), layout="constrained")
     every = np.atleast_1d(figure.subplots(1, len(metrics)))
     for ax, metric in zip(every, metrics, strict=True):
         _draw(ax, rates[rates["metric"] == metric], metric)
+        of_decoder = lens == "logit" or (lens == "tuned" and rates.attrs.get("symbols") == "pieces")
+        ax.set_xlabel("Decoder layer" if of_decoder else "Layer")
     handles = {
         label: line for ax in every for line, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
@@ -100,8 +104,6 @@ def plot_lens(rates: pd.DataFrame, metrics: list[str] | None = None) -> Figure:
         frameon=False,
         fontsize=8.5,
     )
-    lens, model = rates["lens"].iloc[0], rates["model"].iloc[0]
-    lens = "tuned" if set(rates["lens"]) >= {"tuned"} else lens
     title = {"ctc": "CTC lens", "decoder": "DecoderLens", "logit": "Logit lens", "tuned": "Tuned lens"}
     figure.suptitle(f"{title.get(lens, lens)} · {model}", x=0.01, ha="left", fontsize=10).set_parse_math(
         False
@@ -134,7 +136,6 @@ def _draw(ax: Axes, rows: pd.DataFrame, metric: str) -> None:
     ax.set_ylim(0, min(150.0, 1.05 * top) if metric in ERRORS else 1.05 * top or 1)
     layers = np.sort(rows["layer"].unique())
     ax.set_xticks(layers[:: max(1, len(layers) // 13)])
-    ax.set_xlabel("Decoder layer" if rows["lens"].iloc[0] == "logit" else "Layer")
     ax.set_ylabel(NAMES.get(metric, metric))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)

@@ -1,0 +1,44 @@
+"""How well are intensity, formants and pitch read from each layer?
+
+    python recipes/06_acoustic_regression.py
+    python recipes/06_acoustic_regression.py --model openai/whisper-tiny.en --corpus timit:/data/TIMIT
+    python recipes/06_acoustic_regression.py --unit frames --channels energy,f0
+
+Ridge regression of each measure, averaged over every phone (or taken frame by frame), on speakers not heard in
+training. Movements of articulators are read in the same way where the corpus has them: columns of numbers in
+`reps.units`, see the page on regression.
+
+After Cho, C. J., Wu, P., Mohamed, A., & Anumanchipalli, G. K. (2023). Evidence of vocal tract articulation in
+self-supervised learning of speech. ICASSP.
+"""
+
+from study import study
+
+from speechinterp.probing import regress
+from speechinterp.viz import plot_scores
+
+
+def main() -> None:
+    """Measure, regress, draw one figure a channel."""
+    with study(__doc__, channels="energy,f1,f2,f0", unit="phones") as this:
+        channels = [name.strip() for name in this.asked.channels.split(",")]
+        reps, controls = this.extract(this.asked.unit, columns=channels)
+        with this.run.progress("regressing") as progress:
+            scores = regress(reps, channels, baselines=controls, seed=this.asked.seed, progress=progress)
+        for channel in channels:
+            one = scores[scores.target == channel]
+            one.attrs = scores.attrs
+            r = one[one.metric == "pearson_r"]
+            best = r[r.baseline == "none"].nlargest(1, "score").iloc[0]
+            others = {name: r[r.baseline == name].score.max() for name in ("random-init", "mfcc")}
+            this.write(
+                channel,
+                one,
+                plot_scores(one, "pearson_r"),
+                f"layer {best.layer} reads it with r = {best.score:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}]; "
+                + ", ".join(f"{name} {score:.3f}" for name, score in others.items()),
+            )
+
+
+if __name__ == "__main__":
+    main()
