@@ -49,9 +49,14 @@ class Study:
         return si.load_model(self.asked.model, device=self.asked.device)
 
     def extract(
-        self, unit: str = "phones", pool: Any = "mean", columns: Sequence[str] = ()
+        self,
+        unit: str = "phones",
+        pool: Any = "mean",
+        columns: Sequence[str] = (),
+        corpus: Corpus | None = None,
     ) -> tuple[Representations, dict[str, Representations]]:
         """Return the vectors of the model, and by name those of its random twin and of MFCC for the same units."""
+        sounds = corpus or self.corpus
         frames = pool == "all" or unit == "frames"
         encoders = {
             "none": self.model,
@@ -60,14 +65,16 @@ class Study:
         }
         made = {}
         for name, encoder in encoders.items():
-            store = self.asked.out / "stores" / f"{unit}-{pool}-{name}"
+            store = (
+                self.asked.out / "stores" / "-".join([*([corpus.name] if corpus else []), unit, pool, name])
+            )
             with self.run.progress(f"extracting {unit}, {name}") as progress:
                 made[name] = si.extract(
-                    encoder, self.corpus, unit, pool, store, on_bad=self.asked.on_bad, progress=progress
+                    encoder, sounds, unit, pool, store, on_bad=self.asked.on_bad, progress=progress
                 )
         made = common_units(made)
         reps = made.pop("none")
-        return describe_units(reps, self.corpus, columns, inventory=self.asked.inventory), made
+        return describe_units(reps, sounds, columns, inventory=self.asked.inventory), made
 
     def write(self, name: str, table: pd.DataFrame, figure: Figure | None = None, says: str = "") -> None:
         """Write a table and its figure, put both on the page, and say what they say."""
