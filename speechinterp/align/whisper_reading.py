@@ -61,7 +61,15 @@ class Reading:
 KNOWN: dict[str, Reading] = {
     "e92bbb09900d1c933af5622a2d98fe7f0a777b32750582e5cf43ad25813d3892": Reading(  # whisper-tiny.en
         "letters", 1, ((2, 4), (0, 4), (1, 2)), lag=2, error_ms=29.1, source="demo"
-    )
+    ),
+    "325a3d20e94585ff5ed064ae0400242decad045b922ef78f47168db6081d7514": Reading(  # demo/whisper
+        "pieces",
+        0,
+        ((1, 3), (2, 0), (2, 1), (2, 3), (1, 0), (2, 2), (1, 1)),
+        lag=0,
+        error_ms=35.2,
+        source="demo",
+    ),
 }
 """What :func:`calibrate` finds on the embedded corpus, by hash of the weights, to save its time."""
 
