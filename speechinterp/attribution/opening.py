@@ -62,6 +62,7 @@ def described(model: SpeechModel) -> dict[str, Any]:
     known = _known.get(model)
     if known is None or known[0] != state:
         record = flat(model.describe())
-        known = state, record | {"control": record.pop("baseline")}
+        record["control"] = record.pop("baseline")
+        known = state, record
         _known[model] = known
     return known[1]
