@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechinterp.cli.extract import CorpusArgument
+from speechinterp.cli.extract import CORPUS, MODEL, CorpusArgument
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ BRIEF = ("tier", "n", "mean_ms", "median_ms", "within_20ms", "within_50ms", "eve
 def align(
     model: Annotated[
         str, typer.Argument(help="CTC model or Whisper: hub id, local folder, demo/wav2vec2, ...")
-    ],
-    corpus: CorpusArgument,
+    ] = MODEL,
+    corpus: CorpusArgument = CORPUS,
     phone_model: Annotated[
         str | None,
         typer.Option("--phone-model", help="CTC model of phones; demo/wav2vec2 brings its own."),
