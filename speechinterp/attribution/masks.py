@@ -81,8 +81,8 @@ def rise(
     ----------
     Petsiuk, V., Das, A., & Saenko, K. (2018). RISE: randomized input sampling for explanation of black-box models.
     BMVC.
-    Fucci, D., Gaido, M., Savoldi, B., Negri, M., Cettolo, M., & Bentivogli, L. (2025). SPES: spectrogram perturbation
-    for explainable speech-to-text generation. Computational Linguistics.
+    Fucci, D., Gaido, M., Savoldi, B., Negri, M., Cettolo, M., & Bentivogli, L. (2024). SPES: spectrogram perturbation
+    for explainable speech-to-text generation. arXiv:2411.01710.
     """
     bound = bind(target, model, utterance)
     space = space_of(bound, utterance, "spectrogram")
