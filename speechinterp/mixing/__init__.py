@@ -9,6 +9,7 @@ from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.cue import cue_alignment
 from speechinterp.mixing.decomposition import AttentionParts, Decomposition, LayerParts, Norm, decompose
 from speechinterp.mixing.faithfulness import faithfulness
+from speechinterp.mixing.joint import joint
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.readings import (
     cumulative_diagonality,
@@ -50,6 +51,7 @@ __all__ = [
     "globenc",
     "head_diversity",
     "head_readout",
+    "joint",
     "mixing_distance",
     "neurons",
     "probe_readout",

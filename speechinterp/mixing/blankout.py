@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
@@ -14,8 +15,8 @@ from torch import Tensor
 from speechinterp.errors import MixingError
 from speechinterp.frames import FrameRule
 from speechinterp.mixing.routing import Target, unit_of
-from speechinterp.mixing.scene import Scene, set_scene
-from speechinterp.mixing.tokens import Tokens
+from speechinterp.mixing.scene import Scene, check_choice, set_scene
+from speechinterp.mixing.tokens import Tokens, words_spelt
 from speechinterp.mixing.units import Unit
 from speechinterp.models import SpeechModel, Tap
 from speechinterp.models.family import Inputs
@@ -91,10 +92,12 @@ def blankout_drop(
     *,
     target: Target,
     stack: Literal["encoder", "decoder"] = "encoder",
+    remove: Literal["sound", "text", "both"] = "sound",
+    against: int | None = None,
     tokens: Tokens = None,
     rule: FrameRule = "centre",
 ) -> pd.DataFrame:
-    """Silence one unit of the sound after the other, and measure what the model is then less sure of at a target.
+    """Take away one unit after the other, and measure what the model is then less sure of at a target.
 
     Parameters
     ----------
@@ -106,26 +109,40 @@ def blankout_drop(
         The unit at which the output is read: number, label, or segment. For a decoder a token.
     stack
         ``"decoder"`` for Whisper.
+    remove
+        ``sound`` silences the unit. A decoder has also read what it wrote: ``text`` hides the unit's tokens from all
+        later ones, by setting their values to zero in the self-attention of every layer; ``both`` does both.
+    against
+        For a decoder: the id of another token. `log_drop` is then that of the odds of the two, so that a word that
+        only tells which word comes next costs nothing.
     tokens
         For a decoder: what it reads, a text, ids, or None for what it writes itself.
 
     Returns
     -------
     pandas.DataFrame
-        One row a silenced unit: `source`, `label`, `start`, `end`, `drop` (in the probability of what the model
-        said at the target before, averaged over its frames), `max_drop`, and `log_drop` in nats. All other units
-        are the control of the cue; the target's own row says how much its own sound matters.
+        One row a unit that was taken away: `source`, `label`, `start`, `end`, `drop` (in the probability of what
+        the model said at the target before, averaged over its frames), `max_drop`, and `log_drop` in nats. All
+        other units are the control of the cue; the target's own row says how much its own sound matters.
 
     Raises
     ------
     MixingError
-        If the model writes no text, or there is no such target.
+        If the model writes no text, there is no such target, or a unit to hide is not in the text.
 
     Notes
     -----
     What a CTC head said is its best symbol at every frame of the target; frames whose best symbol is the blank
     are left out, unless all are.
     """
+    check_choice("remove", remove, ("sound", "text", "both") if stack == "decoder" else ("sound",))
+    if against is not None and not (stack == "decoder" and 0 <= against < model.family.config.vocab_size):
+        raise MixingError(
+            f"against={against} in the {stack} of {model.id}",
+            expected="the id of a token of the decoder's vocabulary",
+            cause="a CTC head, or tokens of another model",
+            fix="against=None",
+        )
     where: Literal["encoder", "cross"] = "encoder" if stack == "encoder" else "cross"
     if stack == "encoder" and not hasattr(model.module, "lm_head"):
         raise MixingError(
@@ -144,16 +161,27 @@ def blankout_drop(
     else:
         said = torch.tensor([scene.attrs["tokens"][at + 1]], device=plain.device)
     table = []
-    before = plain[rows].gather(1, said[:, None])[:, 0]
-    for i, inputs in enumerate(_silenced(model, heard, scene.sources.segments)):
-        after = _log_probabilities(model, inputs, scene)[rows].gather(1, said[:, None])[:, 0]
+
+    def said_there(logs: Tensor) -> tuple[Tensor, Tensor]:
+        found = logs[rows].gather(1, said[:, None])[:, 0]
+        return found, found if against is None else found - logs[rows, against]
+
+    before, odds = said_there(plain)
+    hidden = _hidden(model, scene) if remove != "sound" else None
+    whole = model.prepare([heard])
+    for i, silenced in enumerate(_silenced(model, heard, scene.sources.segments)):
+        inputs = whole if remove == "text" else silenced
+        with model.intervene(hidden[i]) if hidden is not None else nullcontext():
+            after, odds_after = said_there(_log_probabilities(model, inputs, scene))
         drop, each = before.exp() - after.exp(), scene.sources.segments[i]
-        values = float(drop.mean()), float(drop.max()), float((before - after).mean())
+        values = float(drop.mean()), float(drop.max()), float((odds - odds_after).mean())
         table.append((i, each.label, each.start, each.end, *values))
     result = pd.DataFrame(table, columns=["source", "label", "start", "end", "drop", "max_drop", "log_drop"])
     result.attrs |= {
         **scene.attrs,
         "method": "blankout",
+        "remove": remove,
+        "against": "" if against is None else against,
         "target": at,
         "probability": float(before.exp().mean()),
     }
@@ -163,6 +191,19 @@ def blankout_drop(
 def _log_probabilities(model: SpeechModel, inputs: Inputs, scene: Scene) -> Tensor:
     tokens = torch.tensor([scene.attrs["tokens"]]) if "tokens" in scene.attrs else None
     return model.logits(inputs, tokens)[0].double().log_softmax(-1)
+
+
+def _hidden(model: SpeechModel, scene: Scene) -> list[dict[Tap, Callable[[Tensor], Tensor]]]:
+    """Return for every unit what hides its tokens from later ones."""
+    words = [segment.label for segment in scene.sources.segments]
+    spelt = words_spelt([segment.label for segment in scene.targets.segments], words)
+    layers = range(len(scene.decomposition.layers))
+    result = []
+    for unit in range(len(words)):
+        seen = torch.tensor([float(word != unit) for word in spelt], device=model.device, dtype=model.dtype)
+        keep = seen[:, None, None]
+        result.append({Tap(layer, "value", stack="decoder"): keep.__mul__ for layer in layers})
+    return result
 
 
 def _silenced(model: SpeechModel, heard: Heard, segments: tuple[Segment, ...]) -> Iterator[Inputs]:

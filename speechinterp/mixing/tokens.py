@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ from speechinterp.models import SpeechModel
 from speechinterp.models.decoding import greedy, prompts, token_limit
 from speechinterp.models.model import Heard
 
-__all__ = ["Tokens", "tokens_of"]
+__all__ = ["Tokens", "tokens_of", "words_spelt"]
 
 Tokens = str | Sequence[int] | None
 
@@ -72,3 +73,49 @@ def tokens_of(model: SpeechModel, heard: Heard, tokens: Tokens) -> tuple[Tensor,
     except ModelError:
         labels = [str(i) for i in ids]
     return torch.tensor(ids, device=model.device), labels
+
+
+def words_spelt(tokens: Sequence[str], labels: Sequence[str]) -> list[int | None]:
+    """Say which word every token spells.
+
+    Parameters
+    ----------
+    tokens
+        What each token stands for; special ones look like ``<|this|>``.
+    labels
+        The words in order.
+
+    Returns
+    -------
+    list
+        For every token the number of its word, or None for special tokens and words without a label.
+
+    Raises
+    ------
+    MixingError
+        If a label is not in the text.
+    """
+    spoken = ["" if token.startswith("<|") else token for token in tokens]
+    ends = [len("".join(spoken[: place + 1])) for place in range(len(spoken))]
+    spelt: list[tuple[range, int]] = []
+    wanted = [_letters(label) for label in labels]
+    for written in re.finditer(r"\S+", "".join(spoken)):
+        if len(spelt) < len(wanted) and _letters(written.group()) == wanted[len(spelt)]:
+            spelt.append((range(*written.span()), len(spelt)))
+    if len(spelt) < len(wanted):
+        raise MixingError(
+            f"the word {labels[len(spelt)]!r} is not in the text {''.join(spoken).strip()!r}",
+            expected="a text with all labels of the tier, in order",
+            cause="the model wrote something else, or the tier has other spellings than the transcript",
+            fix="tokens=utterance.transcript",
+        )
+
+    def word(place: int) -> int | None:
+        letters = range(ends[place] - len(spoken[place].lstrip()), ends[place])
+        return next((number for span, number in spelt if set(letters) & set(span)), None)
+
+    return [word(place) for place in range(len(tokens))]
+
+
+def _letters(word: str) -> str:
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
