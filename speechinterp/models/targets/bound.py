@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -212,9 +212,24 @@ class BoundTarget:
         rows = list(sounds) if lengths is None else [x[:n] for x, n in zip(sounds, lengths, strict=True)]
         return self.scores_of(self.model.prepare(rows))
 
-    def scores_of(self, inputs: Inputs) -> Tensor:
-        """Score a batch as the model takes it: log-mel spectrograms or normalised waveforms [shape=(batch, scores)]."""
-        found = torch.cat([part.read(run, part.windows) for part, run in self._passes(inputs)], dim=1)
+    def scores_of(
+        self, inputs: Inputs, within: Callable[[], AbstractContextManager[Any]] = nullcontext
+    ) -> Tensor:
+        """Score a batch as the model takes it: log-mel spectrograms or normalised waveforms.
+
+        Parameters
+        ----------
+        inputs
+            The batch.
+        within
+            A context in which the model runs, such as other rules for its gradients; scores are read outside it.
+
+        Returns
+        -------
+        Tensor
+            In double precision [shape=(batch, scores)].
+        """
+        found = torch.cat([part.read(run, part.windows) for part, run in self._passes(inputs, within)], dim=1)
         return torch.stack([sum_of(found, term) for term in self.terms], dim=1)
 
     def moved(self, where: Callable[[float], float], n_samples: int) -> BoundTarget:
@@ -243,24 +258,26 @@ class BoundTarget:
         """Return what a result must record."""
         return dict(self.settings)
 
-    def _passes(self, inputs: Inputs) -> Iterator[tuple[Part, Pass]]:
+    def _passes(
+        self, inputs: Inputs, within: Callable[[], AbstractContextManager[Any]]
+    ) -> Iterator[tuple[Part, Pass]]:
         """Run the model, its encoder once; yield the parts in order, each with its pass."""
-        model = self.model
-        taps = list(dict.fromkeys(tap for part in self.parts for tap in part.taps))
+        model, parts = self.model, self.parts
+        taps = list(dict.fromkeys(tap for part in parts for tap in part.taps))
+        decodes = any(part.tokens is not None for part in parts)
+        said: Tensor | None = None
+        last: tuple[int, ...] | None = None
         with model.record(taps) if taps else nullcontext() as recording:
-            if not model.family.has_decoder or all(part.tokens is None for part in self.parts):
-                needed = any(part.head for part in self.parts)
-                logits = model.logits(inputs) if needed else None
-                if not needed:
-                    model.encode(inputs)
-                for part in self.parts:
-                    yield part, Pass(logits, recording, inputs.n_frames)
-                return
-            encoded, said, last = model.encode(inputs), None, None
-            for part in self.parts:
+            with within():
+                if not decodes and any(part.head for part in parts):
+                    said = model.logits(inputs)
+                else:
+                    encoded = model.encode(inputs)
+            for part in parts:
                 if part.tokens is not None and part.tokens != last:
                     tokens = torch.tensor(part.tokens, device=encoded.device).expand(len(encoded), -1)
-                    said, last = decode(model, inputs, encoded, tokens), part.tokens
+                    with within():
+                        said, last = decode(model, inputs, encoded, tokens), part.tokens
                 yield part, Pass(said, recording, inputs.n_frames)
 
 
