@@ -59,8 +59,8 @@ def expected_gradients(
 
     Notes
     -----
-    The k-th of the n points of a baseline has :math:`\alpha = (k + u_k) / n` with u uniform in [0, 1): stratified, which
-    is unbiased as uniform draws are, with less variance.
+    The k-th of the n points of a baseline has :math:`\alpha = (k + u_k) / n` with u uniform in [0, 1): stratified,
+    which is unbiased as uniform draws are, with less variance.
 
     References
     ----------

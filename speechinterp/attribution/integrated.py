@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,8 +46,9 @@ def integrated_gradients(
     model, utterance, target, space
         As in :func:`saliency`.
     baseline
-        x', what there is where nothing is: ``silence``, ``noise`` (of the sound's own spectrum and level), ``reversed``,
-        ``mean`` (the utterance's own mean over time), ``corpus_mean(corpus)``, a waveform, or a point of the space.
+        x', what there is where nothing is: ``silence``, ``noise`` (of the sound's own spectrum and level),
+        ``reversed``, ``mean`` (the utterance's own mean over time), ``corpus_mean(corpus)``, a waveform, or a point
+        of the space.
     steps
         Gradients at first, a multiple of 4.
     tolerance
@@ -222,7 +224,7 @@ class Walk:
         n = steps // PANEL
         edges = [i / n for i in range(n + 1)]
         known = self.ends(edges)
-        panels = self.panels(list(zip(edges, edges[1:], strict=False)), known)
+        panels = self.panels(list(pairwise(edges)), known)
         used = steps
         while True:
             change = (panels[-1].high - panels[0].low).abs().clamp_min(1e-12)
