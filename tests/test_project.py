@@ -24,7 +24,7 @@ FLOORS = {
     **dict.fromkeys(["segments", "frames", "embedded"], -1),
     "audio": 0,
     **dict.fromkeys(["corpora", "models"], 1),
-    **dict.fromkeys(["align", "representations"], 2),
+    **dict.fromkeys(["align", "representations", "accessor"], 2),
     **dict.fromkeys(["probing", "similarity", "lenses", "mixing", "attribution", "causal"], 3),
     **dict.fromkeys(["viz", "report"], 4),
     "cli": 5,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from speechinterp import accessor as _accessor  # noqa: F401 - registers `result.si`
 from speechinterp.attribution.baselines import BASELINES, MeanSpectrum, corpus_mean
 from speechinterp.attribution.coalitions import banzhaf, leave_one_out, owen, shapley
+from speechinterp.attribution.deeplift import deeplift
+from speechinterp.attribution.expected import expected_gradients
 from speechinterp.attribution.faithfulness import faithfulness
+from speechinterp.attribution.gradients import input_x_gradient, saliency, smoothgrad
+from speechinterp.attribution.integrated import integrated_gradients
 from speechinterp.attribution.localisation import localisation
+from speechinterp.attribution.lrp import attn_lrp
 from speechinterp.attribution.masks import rise
 from speechinterp.attribution.stability import agreement, sensitivity, shift_equivariance
 from speechinterp.attribution.surrogates import kernel_shap, lime
@@ -18,17 +24,24 @@ __all__ = [
     "Patches",
     "Windows",
     "agreement",
+    "attn_lrp",
     "banzhaf",
     "corpus_mean",
+    "deeplift",
+    "expected_gradients",
     "faithfulness",
+    "input_x_gradient",
+    "integrated_gradients",
     "kernel_shap",
     "leave_one_out",
     "lime",
     "localisation",
     "owen",
     "rise",
+    "saliency",
     "sensitivity",
     "shapley",
     "shift_equivariance",
+    "smoothgrad",
     "sweep",
 ]

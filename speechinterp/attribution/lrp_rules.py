@@ -42,11 +42,13 @@ class Rules(TorchFunctionMode):
 
     Notes
     -----
-    - Linear layers and convolutions: :math:`R_{i \leftarrow j} = x_i w_{ij} / z_j \, R_j`, with z the sum and its bias. With gamma, in convolutions, :math:`w` grows by :math:`\gamma` of its part that has the sign of z.
+    - Linear layers and convolutions: :math:`R_{i \leftarrow j} = x_i w_{ij} / z_j \, R_j`, with z the sum and its
+      bias. With gamma, in convolutions, :math:`w` grows by :math:`\gamma` of its part that goes the way of the sum.
     - Norms of layers and groups: their standard deviation is a constant.
     - GELU: all relevance goes to its input, :math:`f(x) = x \cdot [f(x) / x]`, the bracket a constant.
     - Products of two activations (queries with keys, weights with values): half to each.
-    - Softmax: its first-order expansion, :math:`R_i = x_i (R^{out}_i - s_i \sum_j R^{out}_j)`, of which the rest is lost.
+    - Softmax: its first-order expansion, :math:`R_i = x_i (R^{out}_i - s_i \sum_j R^{out}_j)`; what that loses is
+      counted.
     - Gates (the sigmoid in WavLM): constants.
     """
 

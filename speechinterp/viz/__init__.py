@@ -3,6 +3,7 @@
 from speechinterp.viz.alignment import plot_alignment
 from speechinterp.viz.lenses import plot_lens, plot_trajectory
 from speechinterp.viz.mixing import plot_by_layer, plot_mixing
+from speechinterp.viz.relevance import plot_relevance
 from speechinterp.viz.routes import plot_routes
 from speechinterp.viz.scores import plot_scores, save_figure
 from speechinterp.viz.similarity import plot_similarity
@@ -12,6 +13,7 @@ __all__ = [
     "plot_by_layer",
     "plot_lens",
     "plot_mixing",
+    "plot_relevance",
     "plot_routes",
     "plot_scores",
     "plot_similarity",
