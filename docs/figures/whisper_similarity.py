@@ -44,12 +44,22 @@ for ax, (study, (title, unit)) in zip([*axes[0, 1:], *axes[1, 1:3]], CURVES.item
         if rows.layer.isna().any():
             ax.axhline(factor * rows.score.iloc[0], color=colour, linewidth=1.1, label=name)
             continue
-        ax.plot(rows.layer, factor * rows.score, color=colour, linestyle=line, marker=marker, markersize=4, label=name)
+        ax.plot(
+            rows.layer,
+            factor * rows.score,
+            color=colour,
+            linestyle=line,
+            marker=marker,
+            markersize=4,
+            label=name,
+        )
         ax.fill_between(
             rows.layer, factor * rows.ci_low, factor * rows.ci_high, color=colour, alpha=0.15, linewidth=0
         )
         if baseline == "none":
-            ax.plot(rows.layer, factor * rows.null, color="#6E6E6E", linestyle="--", linewidth=1, label="chance")
+            ax.plot(
+                rows.layer, factor * rows.null, color="#6E6E6E", linestyle="--", linewidth=1, label="chance"
+            )
     if study == "phones_by_rsa":
         rows = table[table.study == "agreement_of_speakers"]
         ax.plot(rows.layer, rows.score, color="#333333", linestyle=":", label="agreement of speakers")
@@ -81,7 +91,8 @@ for study in ("mfcc", "features", "mfcc_by_svcca", "phones_by_rsa"):
 twin = table[(table.study == "layers") & (table.baseline == "random-init")]
 assert twin.score.min() > 0.98  # an untrained network hardly changes what it is given
 assert table[(table.study == "layers") & (table.baseline == "none")].score.min() < 0.5
-assert row("mfcc", 0).score < 0.2 < 0.9 < row("mfcc_by_svcca", 0).score  # there, but small
+assert row("mfcc", 0).score < 0.2  # the cepstra are small,
+assert row("mfcc_by_svcca", 0).score > 0.9  # but there
 assert best("mfcc").layer == 2
 errors = table[(table.study == "abx") & (table.baseline == "none")].set_index("layer").score
 mfcc = table[(table.study == "abx") & (table.baseline == "mfcc")].score.iloc[0]
