@@ -24,7 +24,7 @@ from speechinterp.segments import Segment
 __all__ = ["banzhaf", "leave_one_out", "owen", "shapley"]
 
 MOST_UNITS = 11
-MOST_PASSES = 2**13
+MOST_PASSES = 2**14
 Doubles = npt.NDArray[np.float64]
 
 
@@ -200,13 +200,13 @@ def owen(
     Raises
     ------
     AttributionError
-        If more than 8192 coalitions are needed and `samples` is None, or `samples` is less than 4.
+        If more than 16384 coalitions are needed and `samples` is None, or `samples` is less than 4.
 
     Notes
     -----
     The Shapley value over those orders in which the members of every group stay together. With G groups and n_k units
-    in group k, at most :math:`\sum_k 2^{G-1+n_k}` coalitions instead of :math:`2^n`. Orders are drawn together with
-    their reverse; every order gives values that sum to the whole.
+    in group k, :math:`2^G + 2^{G-1} \sum_k (2^{n_k} - 2)` coalitions instead of :math:`2^n`. Orders are drawn together
+    with their reverse; every order gives values that sum to the whole.
 
     References
     ----------
@@ -303,11 +303,11 @@ def _check_number(game: Game, value: str) -> None:
 
 def _check_passes(member: npt.NDArray[np.int64]) -> None:
     sizes = np.bincount(member).tolist()
-    passes = sum(2 ** (len(sizes) - 1 + size) for size in sizes)
-    if passes > 2 * MOST_PASSES:
+    passes = 2 ** len(sizes) + 2 ** (len(sizes) - 1) * sum(2**size - 2 for size in sizes)
+    if passes > MOST_PASSES:
         raise AttributionError(
-            f"{len(member)} units in {len(sizes)} groups, whose Owen values take up to {passes} coalitions",
-            expected=f"at most {2 * MOST_PASSES}",
+            f"{len(member)} units in {len(sizes)} groups, whose Owen values take {passes} coalitions",
+            expected=f"at most {MOST_PASSES}",
             cause="a long utterance, or groups of many units",
             fix="samples=200 draws orders instead, and says how sure the values are",
         )
