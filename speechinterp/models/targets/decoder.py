@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from speechinterp.models.decoding import end_token, greedy, prompts, token_limit
 from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window, numbered
 from speechinterp.models.targets.ctc import ctc
+from speechinterp.models.vocabulary import Vocabulary
 
 __all__ = ["Script", "script", "sequence", "token", "word"]
 
@@ -244,8 +246,10 @@ def script(
     if text is None:
         (decoded,) = greedy(model, encoded, [prompt], token_limit(model, inputs))
         ids, source = list(decoded.ids), "model"
+        sizes = word_sizes(vocabulary, ids)
     else:
-        ids = [i for each in text.split() for i in vocabulary.ids(" " + each)]
+        pieces = [vocabulary.ids(" " + each) for each in text.split()]
+        ids, sizes = [i for piece in pieces for i in piece], [len(piece) for piece in pieces]
     if not ids:
         raise TargetError(
             f"{'the model writes nothing' if source == 'model' else f'{source} is empty'}",
@@ -263,10 +267,16 @@ def script(
         )
     ids = [*ids, end_token(model)]
     names = tuple(vocabulary.tokenizer.decode([i]) for i in ids)
-    starts = [i for i, name in enumerate(names[:-1]) if i == 0 or name.startswith(" ")]
-    places = tuple(range(a, b) for a, b in zip(starts, [*starts[1:], len(ids) - 1], strict=True))
+    ends = list(accumulate(sizes))
+    places = tuple(range(end - size, end) for end, size in zip(ends, sizes, strict=True) if size)
     words = tuple(vocabulary.text(ids[place.start : place.stop]) for place in places)
     return Script(tuple(prompt), tuple(ids), names, words, places, _spans(heard, words), source)
+
+
+def word_sizes(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
+    """Return of how many tokens every word consists: a token begins a word if there is one more with it."""
+    counts = [max(1, len(vocabulary.text(ids[: i + 1]).split())) for i in range(len(ids))]
+    return [counts.count(number) for number in sorted(set(counts))]
 
 
 def plain(text: str) -> str:
