@@ -49,7 +49,7 @@ def test_textgrids_hold_every_target_and_the_whole_sound(tmp_path):
     tiers = read_annotation(tmp_path / "units.TextGrid")
     assert list(tiers) == ["cat", "cat (2)"]
     expected = rel.si.to_units(WORDS)
-    assert [s.label for s in tiers["cat"] if s.label][0] == f"one: {float(expected[0, 0]):+.3g}"
+    assert next(s.label for s in tiers["cat"] if s.label) == f"one: {float(expected[0, 0]):+.3g}"
     rel.si.to_textgrid(tmp_path / "windows.TextGrid")
     every = [s for s in read_annotation(tmp_path / "windows.TextGrid")["cat"] if s.label]
     assert len(every) == 50

@@ -126,8 +126,7 @@ def test_products_share_half_and_softmax_is_its_expansion():
 
 def test_norms_and_gelu_hand_on_all_they_get():
     torch.manual_seed(3)
-    for module in (nn.LayerNorm(6), nn.GroupNorm(2, 4), nn.GELU()):
-        module = module.double()
+    for module in (nn.LayerNorm(6).double(), nn.GroupNorm(2, 4).double(), nn.GELU()):
         if hasattr(module, "bias"):
             nn.init.zeros_(module.bias)
         x = torch.randn(2, 4, 6, dtype=torch.float64, requires_grad=True)

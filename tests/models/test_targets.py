@@ -114,7 +114,7 @@ def test_phones_come_from_their_tier_and_words_from_theirs():
     assert targets.ctc("t e").bind(model, heard).names == ("t e",)
     assert targets.ctc("ten").bind(model, heard).spans[0][0] >= 0
     assert len(targets.ctc().bind(model, heard).names) == 1
-    with pytest.raises(TargetError, match="'tʃ' is not in the tier 'phones'.*t, e, n"):
+    with pytest.raises(TargetError, match=r"'tʃ' is not in the tier 'phones'.*t, e, n"):
         targets.ctc("tʃ").bind(model, heard)
 
 
