@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -138,7 +138,7 @@ class _Input(Waveform):
         """Return the input of the model."""
         return self.model.prepare([sound]).values[0]
 
-    def scores(self, points: Tensor, within: Within) -> Tensor:  # type: ignore[override]
+    def scores(self, points: Tensor, within: Within = nullcontext) -> Tensor:
         """Score inputs of the model."""
         return self.bound.scores_of(repeated(self.model, self.sound, points), within)
 

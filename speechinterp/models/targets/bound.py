@@ -142,9 +142,9 @@ class Contrast(Target):
 
     def bind(self, model: SpeechModel, utterance: Heard) -> BoundTarget:
         """Find both in an utterance."""
-        both = bind([self.a, self.b], model, utterance)
-        n = len(self.a.bind(model, utterance).names)
-        m = len(both.names) - n
+        one, other = self.a.bind(model, utterance), self.b.bind(model, utterance)
+        both = joined([one, other])
+        n, m = len(one.names), len(other.names)
         if n != m and 1 not in (n, m):
             raise TargetError(
                 f"a contrast of {n} scores ({', '.join(both.names[:n])}) with {m} ({', '.join(both.names[n:])})",
@@ -300,8 +300,11 @@ def bind(target: Target | Sequence[Target], model: SpeechModel, utterance: Heard
     every = [each.bind(model, utterance) for each in target]
     if not every:
         raise TargetError("no target", expected="at least one", fix="target=si.targets.label()")
-    if len(every) == 1:
-        return every[0]
+    return every[0] if len(every) == 1 else joined(every)
+
+
+def joined(every: Sequence[BoundTarget]) -> BoundTarget:
+    """Return several targets of an utterance as one."""
     parts = tuple(part for each in every for part in each.parts)
     terms: list[Terms] = []
     before = 0
@@ -309,7 +312,7 @@ def bind(target: Target | Sequence[Target], model: SpeechModel, utterance: Heard
         terms += [tuple((before + i, factor) for i, factor in term) for term in each.terms]
         before += sum(len(part.names) for part in each.parts)
     return BoundTarget(
-        model,
+        every[0].model,
         every[0].grid,
         parts,
         tuple(terms),

@@ -26,6 +26,7 @@ def ctc(
     occurrence: int | None = None,
     span: Span | Segment | None = None,
     said: str | None = None,
+    generated: bool = False,
     paths: Paths = "all",
 ) -> Target:
     r"""Explain what a CTC head writes: a word, several, a symbol, or all of it.
@@ -42,6 +43,8 @@ def ctc(
     said
         What is said. Without it: the transcript for a head that writes letters; the tier ``phones`` for one that
         writes phones, if it knows its labels; otherwise what the model itself writes.
+    generated
+        Take what the model itself writes, whatever else is known.
     paths
         ``all``: the sum over all paths. ``best``: the best path as it was found in the original sound.
 
@@ -78,7 +81,7 @@ def ctc(
 
     def find(model: SpeechModel, heard: Heard) -> Part:
         vocabulary = ctc_vocabulary(model)
-        known = written(model, heard, said)
+        known = written(model, heard, said, generated)
         grid = known.grid
         if place is not None:
             window = window_of(grid, place)
@@ -116,7 +119,14 @@ def ctc(
         windows = tuple(wide if paths == "all" else tight for _, tight, wide, _ in found)
         return Part(names, spans, read, windows)
 
-    settings = {"text": text, "occurrence": occurrence, "span": place, "said": said, "paths": paths}
+    settings = {
+        "text": text,
+        "occurrence": occurrence,
+        "span": place,
+        "said": said,
+        "generated": generated or None,
+        "paths": paths,
+    }
     return Target("ctc", settings, find)
 
 

@@ -128,7 +128,7 @@ def word(
     def find(model: SpeechModel, heard: Heard) -> Part:
         if model.family.has_decoder or not hasattr(model.module, "lm_head"):
             return decoder.find(model, heard)
-        return ctc(text, occurrence=occurrence, said=said).find(model, heard)
+        return ctc(text, occurrence=occurrence, said=said, generated=generated).find(model, heard)
 
     return Target("word", decoder.settings, find)
 
@@ -160,7 +160,7 @@ def sequence(*, said: str | None = None, generated: bool = False, language: str 
     def find(model: SpeechModel, heard: Heard) -> Part:
         if model.family.has_decoder or not hasattr(model.module, "lm_head"):
             return decoder.find(model, heard)
-        return ctc(said=said).find(model, heard)
+        return ctc(said=said, generated=generated).find(model, heard)
 
     return Target("sequence", decoder.settings, find)
 

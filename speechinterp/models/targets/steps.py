@@ -85,7 +85,7 @@ def _target(kind: str, score: object, said: str | None, generated: bool) -> Targ
     def find(model: SpeechModel, heard: Heard) -> Part:
         if model.family.has_decoder:
             return _of_tokens(model, heard, score, said, generated)
-        return _of_frames(model, heard, score, said)
+        return _of_frames(model, heard, score, said, generated)
 
     return Target(kind, {"said": said, "generated": generated or None}, find)
 
@@ -108,9 +108,9 @@ def _of_tokens(model: SpeechModel, heard: Heard, score: object, said: str | None
     return Part(numbered(text.names), spans, read, (None,) * n, tokens=text.given)
 
 
-def _of_frames(model: SpeechModel, heard: Heard, score: object, said: str | None) -> Part:
+def _of_frames(model: SpeechModel, heard: Heard, score: object, said: str | None, generated: bool) -> Part:
     assert callable(score)
-    known = written(model, heard, said)
+    known = written(model, heard, said, generated)
     before = torch.from_numpy(known.log_probs).to(model.device)
     kept = [i for i, symbol in enumerate(known.symbols) if symbol != known.vocabulary.delimiter]
 

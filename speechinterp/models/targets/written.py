@@ -167,7 +167,7 @@ class Written:
 
 
 @torch.no_grad()
-def written(model: SpeechModel, heard: Heard, said: str | None = None) -> Written:
+def written(model: SpeechModel, heard: Heard, said: str | None = None, generated: bool = False) -> Written:
     """Align what is said with a sound, by the best path of a CTC head.
 
     Raises
@@ -187,7 +187,7 @@ def written(model: SpeechModel, heard: Heard, said: str | None = None) -> Writte
             fix="give the right recording or channel",
         )
     assert vocabulary.blank is not None
-    symbols, source = _said(vocabulary, heard, said)
+    symbols, source = ([], "model") if generated else _said(vocabulary, heard, said)
     if source == "model":
         symbols = best_path(log_probs.argmax(1).tolist(), vocabulary.blank)
         symbols = [s for s in symbols if s == vocabulary.delimiter or s not in vocabulary.special]
