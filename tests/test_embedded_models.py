@@ -5,22 +5,97 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from speechinterp import load_corpus, load_model
-from speechinterp.embedded import data_folder, embedded_folder
+from speechinterp import Corpus, SpeechModel, extract, load_corpus, load_model, probe
+from speechinterp.embedded import data_folder, embedded_folder, embedded_models
 from speechinterp.errors import ModelError
+from speechinterp.lenses.edits import distance
+from speechinterp.representations import AcousticFeatures, common_units
 
 
+def error_rate(model: SpeechModel, corpus: Corpus, said: list[list[str]]) -> float:
+    written = model.transcribe(list(corpus))
+    apart = [list(t) if model.vocabulary.kind == "letters" else t.split() for t in written]
+    return sum(distance(s, w) for s, w in zip(said, apart, strict=True)) / sum(map(len, said))
+
+
+def spelt(model: SpeechModel, *, silenced: bool) -> float:
+    right = []
+    for utterance in load_corpus("demo?type=homophone"):
+        sound = utterance.waveform(model.sample_rate).copy()
+        (cue,) = utterance.tier("cue")
+        if silenced:
+            sound[round(cue.start * model.sample_rate) : round(cue.end * model.sample_rate)] = 0
+        right.append(utterance.meta["target"] in model.transcribe(sound).split())
+    return float(np.mean(right))
+
+
+@pytest.mark.long
+def test_wav2vec2_spells_what_unseen_voices_say() -> None:
+    model, corpus = load_model("demo/wav2vec2"), load_corpus("demo")
+    assert error_rate(model, corpus, [list(str(u.transcript)) for u in corpus]) <= 0.1
+    assert not model.pre_norm
+
+
+@pytest.mark.long
+def test_phones_of_unseen_voices_are_heard() -> None:
+    model, corpus = load_model("demo/wav2vec2-phones"), load_corpus("demo")
+    assert error_rate(model, corpus, [[p.label for p in u.tier("phones")] for u in corpus]) <= 0.1
+
+
+@pytest.mark.long
 def test_whisper_writes_what_unseen_voices_say() -> None:
-    model = load_model("demo/whisper")
-    corpus = load_corpus("demo?type=homophone")
-    cued = [corpus[number] for number in range(0, 64, 4)]
-    written = model.transcribe(cued)
-    assert sum(u.meta["target"] in text.split() for u, text in zip(cued, written, strict=True)) >= 14
-    words = sum(len(u.transcript.split()) for u in cued)
-    right = sum(len(set(u.transcript.split()) & set(t.split())) for u, t in zip(cued, written, strict=True))
-    assert right / words > 0.9
+    model, corpus = load_model("demo/whisper"), load_corpus("demo")
+    assert error_rate(model, corpus, [str(u.transcript).split() for u in corpus]) <= 0.1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["demo/wav2vec2", "demo/whisper"])
+def test_homophones_are_spelt_by_their_cue_and_by_chance_without_it(name: str) -> None:
+    model = load_model(name)
+    assert spelt(model, silenced=False) >= 0.95
+    assert 0.35 <= spelt(model, silenced=True) <= 0.65  # two standard errors around a half
+
+
+@pytest.mark.long
+def test_every_slot_of_a_command_is_understood() -> None:
+    model, corpus = load_model("demo/commands"), load_corpus("demo?type=command")
+    names = [model.module.config.id2label[n] for n in range(model.module.config.num_labels)]
+    right = {"action": 0, "object": 0, "place": 0}
+    for utterance in corpus:
+        logits = model.logits(model.prepare([utterance]))[0].tolist()
+        for slot in right:
+            options = {
+                n.partition("=")[2]: x for n, x in zip(names, logits, strict=True) if n.startswith(slot + "=")
+            }
+            right[slot] += max(options, key=options.__getitem__) == utterance.meta[slot]
+    assert min(right.values()) >= 0.97 * len(corpus)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["demo/hubert", "demo/wav2vec2-phones"])
+def test_layers_hold_more_of_phones_than_the_random_twin_and_the_sound(name: str) -> None:
+    model, corpus = load_model(name), load_corpus("demo?type=sentence")
+    encoders = {"none": model, "random-init": model.random_twin(1), "mfcc": AcousticFeatures("mfcc")}
+    reps = common_units({key: extract(encoder, corpus, "phones") for key, encoder in encoders.items()})
+    scores = probe(reps.pop("none"), baselines=reps)
+    best = scores[scores.metric == "accuracy"].groupby("baseline").score.max()
+    assert best["none"] - best["random-init"] >= 0.15
+    assert best["none"] - best["mfcc"] >= 0.05
+
+
+def test_hubert_is_the_other_half_of_the_adapters() -> None:
+    model = load_model("demo/hubert")
+    assert model.pre_norm
+    assert model.module.config.feat_extract_norm == "layer"
+
+
+def test_the_models_are_small() -> None:
+    for name in embedded_models():
+        folder = data_folder() / "models" / name.partition("/")[2]
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 8.5e6
 
 
 def test_an_embedded_model_that_is_not_there_is_named() -> None:

@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
     parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
     parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, default=16)
+    parser.add_argument("--epochs", type=float, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 from speechinterp.embedded import data_folder
 
 HERE = Path(__file__).parent
+KEEP = {"MALLOC_MMAP_THRESHOLD_": "10000000000", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
+"""Tells the GNU C library to keep memory that is given back: the next step takes as much. Up to three times faster."""
 NAMES = ("wav2vec2", "wav2vec2-phones", "hubert", "whisper", "commands")
 
 
@@ -58,7 +61,8 @@ def main() -> None:
 
 def start(script: str, *options: object) -> subprocess.Popen[bytes]:
     """Start one of the scripts."""
-    return subprocess.Popen([sys.executable, str(HERE / script), *map(str, options)])
+    command = [sys.executable, str(HERE / script), *map(str, options)]
+    return subprocess.Popen(command, env={**os.environ, **KEEP})
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
