@@ -13,16 +13,19 @@ from speechinterp.align.corpus import Aligned, align_corpus
 from speechinterp.align.entry import LOW, align
 from speechinterp.align.evaluation import boundary_errors, boundary_scores
 from speechinterp.align.pronunciations import read_lexicon
+from speechinterp.align.whisper_reading import Reading, calibrate
 
 __all__ = [
     "LOW",
     "Aligned",
     "Alignment",
     "AlignmentWarning",
+    "Reading",
     "align",
     "align_corpus",
     "boundary_errors",
     "boundary_scores",
+    "calibrate",
     "read_lexicon",
 ]
 
