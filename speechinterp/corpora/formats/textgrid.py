@@ -36,7 +36,7 @@ TOKEN = re.compile(
     r'|[^\s"=]+|='
 )
 HEADER = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
-APART = "correct the times; speakers who overlap belong on tiers of their own"
+APART = "correct the times, leave the tier out, or put what overlaps on tiers of its own"
 
 
 def parse_textgrid(text: str, name: str) -> list[Tier]:
