@@ -95,11 +95,12 @@ def maps_of(model: SpeechModel, utterance: si.Utterance) -> Iterator[tuple[str, 
     for name, measure in encoder_measures(model).items():
         if name != "Chefer":
             yield "encoder", name, measure(model, utterance)
+    tokens: str | list[int] = utterance.transcript
     for name, measure in DECODER_MEASURES.items():
         sound, text = (
-            measure(model, utterance, where=where, tokens=utterance.transcript)
-            for where in ("cross", "decoder")
+            measure(model, utterance, where=where, tokens=tokens) for where in ("cross", "decoder")
         )
+        tokens = sound.attrs["tokens"]
         nothing = [each.copy(data=np.zeros_like(each.values)) for each in (sound, text)]
         joined = si.mixing.joint(sound, text)
         rows = deciding(model, utterance, joined)
@@ -186,6 +187,29 @@ def best_layers(table: pd.DataFrame) -> pd.DataFrame:
     return summary.sort_values("mean", ascending=False).reset_index()
 
 
+def report(cues: pd.DataFrame, name: str, out: Path, seed: int) -> None:
+    """Average over utterances, choose the best layers, and draw."""
+    by = ["baseline", "attention", "measure", "layer"]
+    table = summarise(cues, "top", by, seed=seed)
+    chance = cues.groupby(by, sort=False)["chance_top"].mean().rename("chance").reset_index()
+    table = table.merge(chance, on=by)
+    table.to_csv(out / "table.csv", index=False)
+    summary = best_layers(table)
+    summary.to_csv(out / "summary.csv", index=False)
+    print("How often the cue is the top source of the target, at the best layer:")
+    print(summary.round(3).to_string(index=False))
+    for kind, part in table.groupby("attention", sort=False):
+        figure = plot_by_layer(
+            part,
+            "Cue is the top source (%)",
+            percent=True,
+            title=f"{name} · {KINDS[str(kind)]} · {cues['utterance'].nunique()} homophones",
+        )
+        png, _ = save_figure(figure, out / f"homophones-{kind}")
+        print(png)
+    print(f"{out}: cues.csv, table.csv, summary.csv, removed.csv")
+
+
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -212,26 +236,7 @@ def main() -> None:
     tables = [table for name, each in models.items() for table in asked(each, corpus, name)]
     cues = pd.concat(tables, ignore_index=True)
     cues.to_csv(arguments.out / "cues.csv", index=False)
-
-    by = ["baseline", "attention", "measure", "layer"]
-    table = summarise(cues, "top", by, seed=arguments.seed)
-    chance = cues.groupby(by, sort=False)["chance_top"].mean().rename("chance").reset_index()
-    table = table.merge(chance, on=by)
-    table.to_csv(arguments.out / "table.csv", index=False)
-    summary = best_layers(table)
-    summary.to_csv(arguments.out / "summary.csv", index=False)
-    print("How often the cue is the top source of the target, at the best layer:")
-    print(summary.round(3).to_string(index=False))
-    for kind, part in table.groupby("attention", sort=False):
-        figure = plot_by_layer(
-            part,
-            "Cue is the top source (%)",
-            percent=True,
-            title=f"{model.id} · {KINDS[str(kind)]} · {len(corpus)} homophones",
-        )
-        png, _ = save_figure(figure, arguments.out / f"homophones-{kind}")
-        print(png)
-    print(f"{arguments.out}: cues.csv, table.csv, summary.csv, removed.csv")
+    report(cues, model.id, arguments.out, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -231,13 +231,19 @@ def main() -> None:
     if arguments.memory_of:
         report_memory(model, full, arguments.memory_of)
         return
-    rows = [*zeroing(model, corpus[arguments.utterance], arguments.runs), *norms(model, full, arguments)]
-    rows += window(model, full)
-    table = pd.DataFrame(rows)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(arguments.out / "mixing.csv", index=False)
     print(f"{torch.get_num_threads()} threads")
-    print(table.to_string(index=False, float_format="%.4g"))
+    rows: list[dict[str, object]] = []
+    parts: list[Callable[[], list[dict[str, object]]]] = [
+        lambda: zeroing(model, corpus[arguments.utterance], arguments.runs),
+        lambda: window(model, full),
+        lambda: norms(model, full, arguments),
+    ]
+    for part in parts:
+        found = part()
+        rows += found
+        pd.DataFrame(rows).to_csv(arguments.out / "mixing.csv", index=False)
+        print(pd.DataFrame(found).to_string(index=False, float_format="%.4g"), flush=True)
 
 
 if __name__ == "__main__":
