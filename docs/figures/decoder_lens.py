@@ -65,7 +65,7 @@ for control in ("random-init", "shuffled-transcripts"):
     assert errors[0] + 0.2 < scores("decoder", "wer", control).min(), control
 assert scores("decoder", "agreement").is_monotonic_increasing
 tuned, untuned = scores("tuned", "kl"), scores("untuned", "kl")
-assert (tuned[:3] < untuned[:3]).all()
+assert (tuned.iloc[:3] < untuned.iloc[:3]).all()
 assert tuned[0] < untuned[0] / 2
 assert tuned.is_monotonic_decreasing
 assert scores("untuned", "agreement")[0] == 0
