@@ -84,9 +84,8 @@ def _metrics(
     if "unit" in relevance.dims:
         starts, ends = relevance["start"].values, relevance["end"].values
         values = relevance.values.astype(np.float64)
-        shared = sum(
-            np.clip(np.minimum(ends, g.end) - np.maximum(starts, g.start), 0, None) for g in gold
-        ) / (ends - starts)
+        overlaps = [np.clip(np.minimum(ends, g.end) - np.maximum(starts, g.start), 0, None) for g in gold]
+        shared = np.sum(overlaps, axis=0) / (ends - starts)
         inside = shared >= 0.5
         middle, density = _spread(values, starts, ends)
         near = inside

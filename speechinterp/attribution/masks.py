@@ -182,7 +182,9 @@ def mask_slopes(
     samples, batch
         How many masks, and how many at once.
     """
-    scores, mean, square, product = [], 0.0, 0.0, 0.0
+    scores: list[Tensor] = []
+    mean, square = torch.zeros(2, *shape, dtype=torch.float64)
+    product = torch.zeros(1, *shape, dtype=torch.float64)
     offset: Tensor | None = None
     for first in range(0, samples, batch):
         masks = smooth_masks(min(batch, samples - first), shape, grid, keep, random)
@@ -194,7 +196,7 @@ def mask_slopes(
         product = product + torch.einsum("bt,bfn->tfn", found - offset, centred)
     every = torch.cat(scores)
     average = every.mean(0)[:, None, None]
-    variance = torch.as_tensor(square / samples - (mean / samples) ** 2).clamp_min(1e-12)
+    variance = (square / samples - (mean / samples) ** 2).clamp_min(1e-12)
     slopes = (product / samples - average * mean / samples) / variance
     left = (every.var(0, correction=0)[:, None, None] - slopes**2 * variance).clamp_min(0)
     errors = (left / (variance * (samples - 2))).sqrt()
