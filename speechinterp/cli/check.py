@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from speechinterp.cli.extract import MODEL
 from speechinterp.cli.run import Device, Seed, running
 
 __all__ = ["check"]
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="Hub id, local folder, or demo/untrained.")],
+    model: Annotated[str, typer.Argument(help="Hub id, local folder, demo/wav2vec2, ...")] = MODEL,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for check.csv and config.json.")] = None,
     device: Device = "auto",
     seed: Seed = 0,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from speechinterp.representations.extraction import Encoder
 
 ACOUSTIC = ("mfcc", "logmel")
-__all__ = ["ACOUSTIC", "Dtype", "PoolName", "RuleName", "extract", "load_encoder"]
+__all__ = ["ACOUSTIC", "CORPUS", "MODEL", "Dtype", "PoolName", "RuleName", "extract", "load_encoder"]
 
 
 class PoolName(str, Enum):
@@ -44,7 +44,10 @@ class Dtype(str, Enum):
     bfloat16 = "bfloat16"
 
 
-ModelArgument = Annotated[str, typer.Argument(help="Hub id, local folder, demo/untrained, mfcc or logmel.")]
+MODEL, CORPUS = "demo/wav2vec2", "demo"
+ModelArgument = Annotated[
+    str, typer.Argument(help="Hub id, local folder, demo/wav2vec2 (hubert, whisper, ...), mfcc or logmel.")
+]
 CorpusArgument = Annotated[
     str,
     typer.Argument(help="timit:PATH, textgrid:PATH, emu:PATH, librispeech:PATH, table:FILE, ..., or demo."),
@@ -58,9 +61,9 @@ DtypeOption = Annotated[
 
 
 def extract(
-    model: ModelArgument,
-    corpus: CorpusArgument,
     out: Out,
+    model: ModelArgument = MODEL,
+    corpus: CorpusArgument = CORPUS,
     unit: Unit = "phones",
     pool: Pool = PoolName.mean,
     rule: Rule = RuleName.centre,

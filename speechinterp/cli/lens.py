@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechinterp.cli.extract import CorpusArgument, Dtype, DtypeOption
+from speechinterp.cli.extract import CORPUS, MODEL, CorpusArgument, Dtype, DtypeOption
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class GivenText(str, Enum):
 def lens(
     model: Annotated[
         str, typer.Argument(help="CTC model or Whisper: hub id, local folder, demo/wav2vec2, ...")
-    ],
-    corpus: CorpusArgument,
+    ] = MODEL,
+    corpus: CorpusArgument = CORPUS,
     kind: Annotated[
         Kind, typer.Option("--kind", help="auto: ctc for CTC models, decoder for Whisper.")
     ] = Kind.auto,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechinterp.cli.extract import Rule, RuleName
+from speechinterp.cli.extract import CORPUS, MODEL, Rule, RuleName
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ class Gaps(str, Enum):
 
 
 def mix(
-    model: Annotated[str, typer.Argument(help="Hub id, local folder, demo/wav2vec2, demo/whisper, ...")],
+    model: Annotated[
+        str, typer.Argument(help="Hub id, local folder, demo/wav2vec2, demo/whisper, ...")
+    ] = MODEL,
     sound: Annotated[
         str,
         typer.Argument(
             metavar="AUDIO_OR_CORPUS",
             help="A sound file, with its TextGrid beside it, or a corpus: timit:PATH, textgrid:PATH, demo, ...",
         ),
-    ],
+    ] = CORPUS,
     method: Annotated[Method, typer.Option("--method", help="The measure.")] = Method.value_zeroing,
     unit: Annotated[str, typer.Option("--unit", help="A tier (words, phones, ...), or frames.")] = "words",
     where: Annotated[

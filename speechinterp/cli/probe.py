@@ -11,6 +11,8 @@ import typer
 
 from speechinterp.cli.extract import (
     ACOUSTIC,
+    CORPUS,
+    MODEL,
     CorpusArgument,
     Dtype,
     DtypeOption,
@@ -61,8 +63,8 @@ Target = Annotated[
 
 
 def probe(
-    model: ModelArgument,
-    corpus: CorpusArgument,
+    model: ModelArgument = MODEL,
+    corpus: CorpusArgument = CORPUS,
     unit: Unit = "phones",
     target: Target = "label",
     probe: Annotated[ProbeName, typer.Option("--probe", help="The classifier.")] = ProbeName.logistic,
@@ -239,8 +241,8 @@ def _extract(
 
 
 def study(
-    run: Run, out: Path, reps: dict[str, Representations], *, introduction: str = "", kind: str = "logistic",
-    **settings: Any,
+    run: Run, out: Path, reps: dict[str, Representations], *, page: str = "report.html",
+    kind: str = "logistic", **settings: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Probe, and write the table, the figure and the report; `reps` holds the model as ``none`` and its controls."""
     from speechinterp.probing.kinds import HEADLINE, probe_by_kind
@@ -266,11 +268,7 @@ def study(
             f"{best.score:.3f} [{best.ci_low:.3f}, {best.ci_high:.3f}] on {best.n_test} of {len(model)} "
             f"{model.meta.get('unit', 'units')}"
         )
-    write_probe_report(
-        out / "report.html", scores, pictures[0], introduction=introduction, notes=run.notes, metric=metric
-    )
-    run.say(
-        f"{out / 'report.html'}, scores.csv, {', '.join(picture.name for picture in pictures)}, and as PDF"
-    )
+    write_probe_report(out / page, scores, pictures[0], notes=run.notes, metric=metric)
+    run.say(f"{out / page}, scores.csv, {', '.join(picture.name for picture in pictures)}, and as PDF")
     run.settings["excluded_labels"] = scores.attrs.get("excluded_labels")
     return scores

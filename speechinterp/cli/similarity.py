@@ -10,6 +10,8 @@ import typer
 
 from speechinterp.cli.extract import (
     ACOUSTIC,
+    CORPUS,
+    MODEL,
     CorpusArgument,
     Dtype,
     DtypeOption,
@@ -55,8 +57,8 @@ class NullName(str, Enum):
 
 
 def similarity(
-    model: ModelArgument,
-    corpus: CorpusArgument,
+    model: ModelArgument = MODEL,
+    corpus: CorpusArgument = CORPUS,
     measure: Annotated[MeasureName, typer.Option("--measure", help="cca is svcca.")] = MeasureName.cka,
     other: Annotated[
         str | None,

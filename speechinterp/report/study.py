@@ -9,7 +9,7 @@ import pandas as pd
 
 from speechinterp.report.page import Heading, Paragraph, Picture, Record, Section, Table, write_report
 
-__all__ = ["write_probe_report"]
+__all__ = ["probe_answer", "write_probe_report"]
 
 READING = (
     "Each point is the share of units whose label a linear probe names rightly, on speakers it was not trained "
@@ -42,7 +42,6 @@ def write_probe_report(
     scores: pd.DataFrame,
     picture: str | Path,
     *,
-    introduction: str = "",
     notes: Sequence[str] = (),
     metric: str = "accuracy",
 ) -> Path:
@@ -56,8 +55,6 @@ def write_probe_report(
         What :func:`speechinterp.probe` gave.
     picture
         The figure of the scores, as PNG.
-    introduction
-        What the reader should know first.
     notes
         Warnings that came up on the way.
     metric
@@ -76,9 +73,8 @@ def write_probe_report(
     how_to_read: list[Section] = (
         [Heading("How to read it"), Paragraph(READING)] if metric == "accuracy" else []
     )
-    sections: list[Section] = [Paragraph(introduction)] if introduction else []
-    sections += [
-        Paragraph(_answer(scores, unit) if metric == "accuracy" else _best(scores, metric)),
+    sections: list[Section] = [
+        Paragraph(probe_answer(scores) if metric == "accuracy" else _best(scores, metric)),
         Picture(
             picture,
             f"{name} of the probe over the layers of {first.model}, with its controls",
@@ -104,8 +100,9 @@ def _flat(value: object) -> object:
     return ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
 
 
-def _answer(scores: pd.DataFrame, unit: str) -> str:
+def probe_answer(scores: pd.DataFrame) -> str:
     """Say in two sentences which layer is best, and by how much it beats its controls."""
+    unit = scores.attrs.get("representations", {}).get("unit", "units")
     accuracy = scores[scores["metric"] == "accuracy"]
     best = accuracy[accuracy["baseline"] == "none"].nlargest(1, "score").iloc[0]
     text = (

@@ -16,12 +16,19 @@ def test_the_demo_runs_and_says_what_it_is(run, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     result = run("demo", "--out", out)
     assert result.exit_code == 0, result.output
-    assert "UNTRAINED" in result.output
-    assert "UNTRAINED" in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "no number here says anything about human speech" in page
+    assert page.count("<img") == 3
     scores = pd.read_csv(out / "scores.csv")
     accuracy = scores[scores.metric == "accuracy"].groupby("baseline").score.max()
-    assert accuracy["mfcc"] > accuracy["none"] > accuracy["shuffled-labels"]
-    assert abs(accuracy["none"] - accuracy["random-init"]) < 0.1
+    assert accuracy["none"] > accuracy["mfcc"] > accuracy["random-init"] > accuracy["shuffled-labels"]
+    heard = pd.read_csv(out / "heard.csv")
+    assert heard["right"].mean() >= 0.95
+    cues = pd.read_csv(out / "cues.csv")
+    top = cues.groupby(["baseline", "layer"]).top.mean().groupby("baseline").max()
+    assert top["none"] >= 0.8
+    assert top["random-init"] < 0.4
+    assert f"{heard['right'].mean():.0%} of 64 homophones" in page
     assert json.loads((out / "config.json").read_text())["command"] == "demo"
 
 

@@ -62,16 +62,13 @@ def read(path: Path) -> Text:
 
 def test_it_answers_with_the_best_layer_its_interval_and_its_controls(scores, tmp_path: Path) -> None:
     png, _ = save_figure(plot_scores(scores), tmp_path / "f")
-    page = read(
-        write_probe_report(tmp_path / "r.html", scores, png, introduction="First this.", notes=["And that."])
-    )
+    page = read(write_probe_report(tmp_path / "r.html", scores, png, notes=["And that."]))
     best = scores[(scores.baseline == "none") & (scores.metric == "accuracy")].set_index("layer").loc[1]
     assert (
         f"The best layer of m<b> is 1: the ridge probe names {100 * best.score:.1f} % of the 400 phones"
         in page.words
     )
     assert re.search(r"shuffled labels \d+\.\d %, majority class \d+\.\d %", page.words)
-    assert "First this." in page.words
     assert "And that." in page.words
     assert "hop 320" in page.words
     assert "revision" not in page.words
