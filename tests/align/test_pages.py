@@ -34,6 +34,7 @@ def test_alignment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (tmp_path / "homophone-01.TextGrid").is_file()
 
 
+@pytest.mark.filterwarnings("ignore::speechinterp.align.AlignmentWarning")
 def test_from_a_recording_to_tiers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run("recording-to-tiers", monkeypatch, tmp_path, "demo/wav2vec2" if CTC else "demo/whisper")
     assert len(list((tmp_path / "tiers").glob("*.TextGrid"))) == 6
