@@ -15,6 +15,7 @@ from grammar import SLOTS
 
 import speechinterp as si
 from speechinterp import Corpus, SpeechModel
+from speechinterp.embedded import embedded_models
 
 
 def spoken(model: SpeechModel, corpus: Corpus) -> list[str]:
@@ -72,7 +73,7 @@ def main() -> None:
     a = parser.parse_args()
     everything, homophones = si.load_corpus("demo"), si.load_corpus("demo?type=homophone")
     rows = []
-    for name in ("demo/wav2vec2", "demo/wav2vec2-phones", "demo/hubert", "demo/whisper", "demo/commands"):
+    for name in embedded_models():
         model = si.load_model(name)
         found = probe(model, si.load_corpus("demo?type=sentence"))
         if name == "demo/commands":

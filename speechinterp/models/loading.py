@@ -69,7 +69,7 @@ def load_model(
     ----------
     name
         A hub id (``facebook/hubert-base-ls960``), a local folder in the Hugging Face layout, or a model that
-        comes with the package: ``demo/wav2vec2`` (spells), ``demo/wav2vec2-phones``, ``demo/hubert``,
+        comes with the package: ``demo/wav2vec2`` (spells), ``demo/wav2vec2-phones``,
         ``demo/whisper``, ``demo/commands``, or ``demo/untrained``, a tiny wav2vec 2.0 with random weights.
     device
         ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` takes a GPU if there is one.
