@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from speechinterp.representations import Representations, extract
     from speechinterp.segments import Segment, Tier
 
-_ROOMS = ("align", "attribution", "lenses", "mixing", "similarity")  # named as a whole; the first can also be called
+_ROOMS = (
+    "align",
+    "attribution",
+    "lenses",
+    "mixing",
+    "similarity",
+)  # named as a whole; the first can also be called
 _HOMES = {
     "Corpus": "corpora",
     "FrameGrid": "frames",

@@ -63,8 +63,8 @@ def faithfulness(
     -------
     pandas.DataFrame
         One row a method, output and metric: `method`, `target`, `metric`, `value`, `random` (mean of random
-        relevances), `random_low` and `random_high` (their 2.5 and 97.5 percentiles), `better_than` (share of random relevances
-        that are worse, of equals half) and `higher_is_better`. The method ``random`` has rows of its own.
+        relevances), `random_low` and `random_high` (their 2.5 and 97.5 percentiles), `better_than` (share of random
+        relevances that are worse, of equals half) and `higher_is_better`. The method ``random`` has rows of its own.
 
     Raises
     ------
