@@ -68,6 +68,13 @@ def deeplift(
             expected="captum, which computes DeepLIFT",
             fix="pip install captum, or integrated_gradients, which needs nothing",
         ) from error
+    if space == "features":
+        raise AttributionError(
+            "DeepLIFT in the space 'features'",
+            expected="a space before the model: waveform, spectrogram or log-mel",
+            cause="Captum follows every activation of the model, and those before the features have no gradient",
+            fix="space='waveform'",
+        )
     opened = opened_space(model, utterance, target, space)
     start, name = baseline_point(opened, baseline, np.random.default_rng(seed))
     scorer = _Scorer(opened)

@@ -65,7 +65,7 @@ def attn_lrp(
     Raises
     ------
     AttributionError
-        If the space is none in which relevance ends, or the target is not read from a head.
+        If the model has a decoder, the space is none in which relevance ends, or the target is not read from a head.
     TargetError
         If the target is not there.
 
@@ -82,6 +82,13 @@ def attn_lrp(
     Bach, S., Binder, A., Montavon, G., Klauschen, F., Müller, K.-R., & Samek, W. (2015). On pixel-wise explanations
     for non-linear classifier decisions by layer-wise relevance propagation. PLOS ONE, 10(7), e0130140.
     """
+    if model.family.has_decoder:
+        raise AttributionError(
+            f"relevance propagation through the decoder of {model.id}",
+            expected="a CTC or classification head",
+            cause="the rules do not yet account for all relevance in a decoder: a part of it would be lost unseen",
+            fix="integrated_gradients in the space log-mel",
+        )
     bound = bind(target, model, utterance)
     if not all(part.head for part in bound.parts):
         raise AttributionError(

@@ -138,7 +138,7 @@ def test_the_way_is_refined_where_the_score_changes_until_little_is_missed():
     assert fine.attrs["completeness_gap_relative"] <= 0.01 < coarse.attrs["completeness_gap_relative"]
     assert fine.attrs["steps"] < 800
     change = fine.value_full - fine.value_baseline
-    assert float(fine.sum() - change) == pytest.approx(float(fine.completeness_gap), abs=1e-9)
+    assert float(fine.sum()) - change.item() == pytest.approx(fine.completeness_gap.item(), abs=1e-9)
 
 
 def test_several_targets_are_as_good_as_one_by_one(opened, monkeypatch):
@@ -203,9 +203,9 @@ def test_deeplift_runs_through_captum_says_what_it_misses_and_leaves_captum_as_i
 
     before = dict(SUPPORTED_NON_LINEAR)
     model = tiny_model("hubert-pre-class")
-    found = attribution.deeplift(model, heard(), targets.label(scale="logit"), "features")
+    found = attribution.deeplift(model, heard(), targets.label(scale="logit"), "waveform")
     assert before == SUPPORTED_NON_LINEAR
-    total = found.sum(["time", "channel"]) - (found.value_full - found.value_baseline)
+    total = found.sum("time") - (found.value_full - found.value_baseline)
     assert np.allclose(total, found.completeness_gap)
 
 
@@ -256,7 +256,7 @@ def test_results_survive_the_disk(tmp_path):
     found = attribution.integrated_gradients(
         shared_model("whisper"), heard(), target(), "log-mel", steps=4, tolerance=None
     )
-    found.to_netcdf(tmp_path / "attribution.nc", engine="h5netcdf")
-    again = xr.load_dataarray(tmp_path / "attribution.nc", engine="h5netcdf")
+    found.to_netcdf(tmp_path / "attribution.nc", engine="scipy")
+    again = xr.load_dataarray(tmp_path / "attribution.nc", engine="scipy")
     assert np.array_equal(again, found)
     assert again.attrs["weights_sha256"] == shared_model("whisper").weights_hash

@@ -66,5 +66,5 @@ def test_phones_of_the_deciding_word_carry_its_value():
     )
     by_word = found[0].groupby("group").sum()
     words = utterance.tier("words").labels
-    assert words[int(by_word.argmax())] == utterance.meta["place"]
+    assert words[int(by_word.values.argmax())] == utterance.meta["place"]
     assert found.attrs["efficiency_residual"] < 1e-9
