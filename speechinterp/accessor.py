@@ -85,7 +85,7 @@ class Relevance:
             with np.errstate(invalid="ignore"):
                 pooled = pooled / (bounds[:, 1] - bounds[:, 0])
         kept = {
-            name: ("target", coord.to_numpy())
+            str(name): ("target", coord.to_numpy())
             for name, coord in array.coords.items()
             if coord.dims == ("target",) and name != "target"
         }
@@ -116,7 +116,7 @@ class Relevance:
                 expected="relevance over units",
                 fix="rel.si.to_units(utterance.tiers['words']).si.to_textgrid(path)",
             )
-        tiers = {}
+        tiers: dict[str, Tier] = {}
         for row in array.transpose("target", "unit"):
             name = str(row.target.item()).strip()
             places = zip(

@@ -136,13 +136,13 @@ def _bins(relevance: xr.DataArray) -> tuple[Doubles, Doubles]:
     track = relevance.sum(over) if over else relevance
     index = np.floor(track["time"].values / BIN + 1e-6).astype(int)
     first = int(index.min())
-    sums = np.bincount(index - first, weights=track.values)
-    return sums, (np.arange(len(sums)) + first + 0.5) * BIN
+    sums = np.bincount(index - first, weights=track.values).astype(np.float64)
+    return sums, ((np.arange(len(sums)) + first + 0.5) * BIN).astype(np.float64)
 
 
 def _spread(values: Doubles, starts: Doubles, ends: Doubles) -> tuple[Doubles, Doubles]:
     """Return the middles of all bins up to the last unit, and the relevance of each: its units' by their duration."""
-    middle = (np.arange(int(np.ceil(ends.max() / BIN))) + 0.5) * BIN
+    middle = ((np.arange(int(np.ceil(ends.max() / BIN))) + 0.5) * BIN).astype(np.float64)
     inside = (starts[:, None] <= middle) & (middle < ends[:, None])
     density = np.where(inside, (values / (ends - starts))[:, None] * BIN, 0.0).sum(0)
     return middle, np.where(inside.any(0), density, -np.inf)

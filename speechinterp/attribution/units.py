@@ -113,7 +113,7 @@ def _checked_type(units: object) -> list[Segment]:
             expected="a tier name, segments, si.attribution.Windows or si.attribution.Patches",
             fix="units='words', or units=[si.Segment(0.1, 0.4, 'cat'), ...]",
         )
-    return sorted(segments, key=lambda s: (s.start, s.end))
+    return sorted((s for s in segments if isinstance(s, Segment)), key=lambda s: (s.start, s.end))
 
 
 def _check_times(segments: Sequence[Segment], name: str, n_samples: int, sample_rate: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ def _fades(spans: Sequence[Span], fade: int) -> list[tuple[int, int]]:
     return [(rising, falling) for rising, falling in widths]
 
 
-def _step(at: Doubles, place: int, width: int) -> Doubles:
+def _step(at: npt.NDArray[np.floating[Any]], place: int, width: int) -> Doubles:
     if width == 0:
         return (at > place).astype(np.float64)
     return 0.5 - 0.5 * np.cos(np.pi * np.clip((at - place + width / 2) / width, 0, 1))

@@ -64,7 +64,7 @@ def joint(cross: xr.DataArray, decoder: xr.DataArray) -> xr.DataArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = total / amount[..., None]
     beside = {name: cross[f"source_{name}"].values for name in ("label", "start", "end")}
-    coords: dict[str, Any] = {dim: cross[dim].values for dim in cross.dims if dim != "source"}
+    coords: dict[str, Any] = {str(dim): cross[dim].values for dim in cross.dims if dim != "source"}
     coords |= {"source": np.arange(total.shape[-1]), "amount": (cross.dims[:-1], amount)}
     for name, extra in (("label", ["prompt", "itself"]), ("start", [np.nan] * 2), ("end", [np.nan] * 2)):
         coords[f"source_{name}"] = ("source", np.append(beside[name], extra))

@@ -81,7 +81,9 @@ def test_a_word_has_what_its_sound_and_its_text_have(measure, gaps):
                 where = "itself" if t == i else "prompt" if word_of[t] is None else word_of[t]
                 scores[where] += float(decoder.values[layer, i, t]) * float(decoder.amount.values[layer, i])
             total = sum(scores.values())
-            assert found.values[layer, i] == pytest.approx([s / total for s in scores.values()], abs=1e-9, nan_ok=True)
+            assert found.values[layer, i] == pytest.approx(
+                [s / total for s in scores.values()], abs=1e-9, nan_ok=True
+            )
             assert float(found.amount.values[layer, i]) == pytest.approx(total)
     assert found.sum("source").values == pytest.approx(np.ones(found.shape[:2]))
     assert found.target_start.values.tolist()[:4] == [WORDS[k].start for k in (0, 0, 1, 2)]
