@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -214,7 +215,9 @@ def owen(
     """
     game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
     member = _groups(game, utterance, model.sample_rate, groups)
-    settings = {"groups": "none" if groups is None else groups if isinstance(groups, str) else "segments"}
+    settings: dict[str, Any] = {
+        "groups": "none" if groups is None else groups if isinstance(groups, str) else "segments"
+    }
     label = {"group": ("unit", member)}
     if samples is None:
         _check_passes(member)

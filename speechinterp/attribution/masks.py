@@ -103,7 +103,7 @@ def rise(
     def score(masks: Tensor) -> Tensor:
         return bound.scores(space.inverse(under + masks.to(change) * change))
 
-    shape = tuple(change.shape)
+    shape = (change.shape[0], change.shape[1])
     grid = (cell[1] / (space.rate / space.size), cell[0] / space.hop_seconds)
     _check(shape, grid, keep, samples, cell)
     batch = max(1, model.batch_limit(n / space.rate))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -202,7 +203,8 @@ def _hidden(model: SpeechModel, scene: Scene) -> list[dict[Tap, Callable[[Tensor
     for unit in range(len(words)):
         seen = torch.tensor([float(word != unit) for word in spelt], device=model.device, dtype=model.dtype)
         keep = seen[:, None, None]
-        result.append({Tap(layer, "value", stack="decoder"): keep.__mul__ for layer in layers})
+        hide: Callable[[Tensor], Tensor] = partial(torch.mul, keep)
+        result.append({Tap(layer, "value", stack="decoder"): hide for layer in layers})
     return result
 
 
