@@ -84,8 +84,10 @@ def test_a_word_has_what_its_sound_and_its_text_have(measure, gaps):
             assert found.values[layer, i] == pytest.approx(
                 [s / total for s in scores.values()], abs=1e-9, nan_ok=True
             )
-            assert float(found.amount.values[layer, i]) == pytest.approx(total)
-    assert found.sum("source").values == pytest.approx(np.ones(found.shape[:2]))
+            assert float(found.amount.values[layer, i]) == pytest.approx(total, nan_ok=True)
+    known = np.isfinite(found.amount.values)  # Chefer relevance knows some rows only
+    assert known.any()
+    assert found.sum("source").values[known] == pytest.approx(np.ones(known.sum()))
     assert found.target_start.values.tolist()[:4] == [WORDS[k].start for k in (0, 0, 1, 2)]
     assert np.isnan(found.target_start.values[4])
 
