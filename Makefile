@@ -20,7 +20,7 @@ demo: $(VENV)/installed ## the main job on the embedded corpus, into runs/demo
 	$(BIN)/speechinterp demo --out runs/demo $(ARGS)
 
 test: $(VENV)/installed ## all tests; ARGS are passed on to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-lint ## style, format and types
 	$(BIN)/ruff check .

@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
     parser.add_argument("--voices", type=Path, help="a folder of Speech Commands: people's voices that join")
     parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, nargs=2, default=(4, 7))
+    parser.add_argument("--epochs", type=float, nargs=2, default=(4, 10))
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args()

@@ -22,13 +22,15 @@ TEST = {
 }
 DEV = {"belinda": "f", "robert": "m", "john": "m", "m8": "m"}
 TRAIN = {
-    **dict.fromkeys(["f1", "Annie", "steph", "grandma", "Andrea"], "f"),
+    **dict.fromkeys(["f1", "Annie", "steph", "grandma", "Andrea", "zac"], "f"),
     **dict.fromkeys(["m1", "m3", "m5", "m6", "m7", "Alex", "Denis", "Gene"], "m"),
     **dict.fromkeys(["Mario", "Nguyen", "boris", "max", "ed", "klatt", "klatt4", "edward"], "m"),
+    **dict.fromkeys(["Andy", "Storm", "antonio", "iven", "norbert", "paul", "pedro", "sandro"], "m"),
+    **dict.fromkeys(["victor", "grandpa", "Jacky", "david", "Tweaky", "klatt2", "klatt5", "travis"], "m"),
 }
-SPLITS = {"train": (TRAIN, 64, 16), "dev": (DEV, 8, 5), "test": (TEST, 8, 5)}
+SPLITS = {"train": (TRAIN, 128, 16), "dev": (DEV, 8, 5), "test": (TEST, 8, 5)}
 """For every split its variants with their sex, the number of speakers, and of free sentences a speaker."""
-WOMEN_FIRST = 3
+WOMEN_FIRST = 5
 """Women's variants are rarer, so each of them makes this many times as many speakers in training."""
 
 

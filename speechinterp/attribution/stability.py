@@ -141,7 +141,7 @@ def shift_equivariance(
     moved = explain(replace(utterance, audio=Sound(samples, sample_rate), tiers=later))
     if "time" in plain.dims:
         times = plain["time"].values + n / sample_rate
-        moved = moved.interp(time=times).fillna(0.0)
+        moved = moved.interp(time=np.clip(times, *moved["time"].values[[0, -1]]))
     if moved.shape != plain.shape:
         raise AttributionError(
             f"relevances of shapes {plain.shape} and, after the shift, {moved.shape}",

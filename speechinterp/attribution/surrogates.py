@@ -73,6 +73,10 @@ def lime(
     :math:`d = 100\,(1 - \sqrt{s/n})`, the cosine distance to all units, and the weight
     :math:`\sqrt{\exp(-d^2 / w^2)}` of the kernel width w. All outputs are fitted to the same sounds.
 
+    The kernel gives next to no weight to coalitions without most of the units. Where all are of that kind, as with
+    one to three units, the penalty is large against the data, and the coefficients are far too small; `ridge=0`
+    takes it away, :func:`kernel_shap` never has it.
+
     References
     ----------
     Ribeiro, M. T., Singh, S., & Guestrin, C. (2016). "Why should I trust you?" Explaining the predictions of any

@@ -13,8 +13,6 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 WINDOW_SECONDS = 0.030
 SEARCH_SECONDS = 0.0085  # over half the period of a voice of 60 Hz, on both sides
-ENVELOPE_SECONDS = 0.0018  # cepstrum below this is the vocal tract, above it the voice (up to 550 Hz)
-LIMIT_DB = 30.0
 
 
 def stretched(samples: Floats, sample_rate: int, factor: float) -> Floats:
@@ -91,9 +89,13 @@ def pitch_shifted(samples: Floats, sample_rate: int, semitones: float) -> Floats
 
     Notes
     -----
-    The sound is stretched and resampled, which moves the formants as well; then the spectral envelope of
-    every frame, its cepstrum below 1.8 ms, is put back to what it was, by at most 30 dB. A voice that goes down by
+    Linear prediction of order 2 + f_s / 1000 in frames of 32 ms gives the vocal tract's filter. What remains of the
+    sound without it (the residual) is stretched and resampled, and is filtered as before. A voice that goes down by
     k semitones keeps nothing above the Nyquist frequency times 2^(-k/12).
+
+    References
+    ----------
+    Makhoul, J. (1975). Linear prediction: A tutorial review. Proceedings of the IEEE, 63(4).
     """
     if not abs(semitones) <= 24:
         raise AudioError(
@@ -107,35 +109,42 @@ def pitch_shifted(samples: Floats, sample_rate: int, semitones: float) -> Floats
     import soxr
 
     ratio = 2 ** (semitones / 12)
-    longer = stretched(samples, sample_rate, ratio)
-    shifted = soxr.resample(longer.astype(np.float64), ratio, 1.0)
+    frames = _frames(samples.astype(np.float64), sample_rate)
+    tract = _vocal_tract(frames, order=2 + sample_rate // 1000)
+    residual = _overlapped(frames / tract, len(samples))
+    shifted = soxr.resample(stretched(residual, sample_rate, ratio).astype(np.float64), ratio, 1.0)
     shifted = np.pad(shifted, (0, max(0, len(samples) - len(shifted))))[: len(samples)]
-    return _with_envelope_of(samples.astype(np.float64), shifted, sample_rate)
+    return _overlapped(_frames(shifted, sample_rate) * tract, len(samples))
 
 
-def _with_envelope_of(model: Doubles, sound: Doubles, sample_rate: int) -> Floats:
-    """Give a sound the spectral envelopes of another of the same length, frame by frame."""
+def _frames(sound: Doubles, sample_rate: int) -> npt.NDArray[np.complex128]:
+    """Spectra [frame, bin] of windows of about 32 ms, a quarter of a window apart."""
     window = 2 ** round(np.log2(0.032 * sample_rate))
-    hop, lifter = window // 4, round(ENVELOPE_SECONDS * sample_rate)
+    padded = np.pad(sound, (window, 2 * window))
     shape = np.sqrt(np.hanning(window + 1)[:-1])
+    return np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[:: window // 4] * shape)
 
-    def spectrum(of: Doubles) -> npt.NDArray[np.complex128]:
-        padded = np.pad(of, (window, 2 * window))
-        return np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * shape)
 
-    def envelope(of: npt.NDArray[np.complex128]) -> Doubles:
-        cepstrum = np.fft.irfft(np.log(np.abs(of) + 1e-5))
-        cepstrum[:, lifter:-lifter] = 0
-        return np.fft.rfft(cepstrum).real
-
-    here = spectrum(sound)
-    limit = LIMIT_DB * np.log(10) / 20
-    gain = np.exp(np.clip(envelope(spectrum(model)) - envelope(here), -limit, limit))
-    frames = np.fft.irfft(here * gain) * shape / 2  # squared shapes a quarter window apart sum to 2
-    result = np.zeros((len(frames) - 1) * hop + window)
-    for i, frame in enumerate(frames):
+def _overlapped(spectra: npt.NDArray[np.complex128], n: int) -> Floats:
+    """Undo `_frames` for a sound of `n` samples."""
+    window = 2 * (spectra.shape[1] - 1)
+    hop = window // 4
+    shape = np.sqrt(np.hanning(window + 1)[:-1]) / 2  # squared shapes a quarter window apart sum to 2
+    result = np.zeros((len(spectra) - 1) * hop + window)
+    for i, frame in enumerate(np.fft.irfft(spectra) * shape):
         result[i * hop : i * hop + window] += frame
-    return result[window : window + len(sound)].astype(np.float32)
+    return result[window : window + n].astype(np.float32)
+
+
+def _vocal_tract(spectra: npt.NDArray[np.complex128], order: int) -> Doubles:
+    """Magnitude [frame, bin] of the all-pole filter that linear prediction finds in every frame."""
+    from scipy.linalg import solve_toeplitz
+
+    lags = np.fft.irfft(np.abs(spectra) ** 2)[:, : order + 1]
+    lags[:, 0] = lags[:, 0] * (1 + 1e-4) + 1e-9
+    whitening = np.array([np.append(1, -solve_toeplitz(r[:-1], r[1:])) for r in lags])
+    gain = np.sqrt((whitening * lags).sum(1, keepdims=True))
+    return gain / np.abs(np.fft.rfft(whitening, 2 * (spectra.shape[1] - 1)))
 
 
 def in_a_room(samples: Floats, sample_rate: int, decay_seconds: float, random: np.random.Generator) -> Floats:

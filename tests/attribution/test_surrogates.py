@@ -70,11 +70,20 @@ def test_kernel_shap_with_samples_comes_near_and_says_how_near(played):
     assert float((off < 5).mean()) > 0.95
 
 
-@pytest.mark.parametrize("method", [lime, kernel_shap])
-def test_one_unit_is_worth_the_difference(played, method):
+@pytest.mark.parametrize("use", [{}, {"samples": 1000}])
+def test_one_unit_is_worth_the_difference(played, use):
     played(game_of(1, lambda z: 3 * float(z[0])))
-    result = method(shared_model("hubert"), wave(1), target=None, samples=1000)
-    assert result.values[0, 0] == pytest.approx(3, rel=0.01)
+    result = kernel_shap(shared_model("hubert"), wave(1), target=None, **use)
+    assert result.values[0, 0] == pytest.approx(3)
+
+
+def test_the_ridge_of_lime_makes_few_units_small(played):
+    played(game_of(1, lambda z: 3 * float(z[0])))
+    free, shrunk = (
+        float(lime(shared_model("hubert"), wave(1), target=None, samples=1000, ridge=r)[0, 0]) for r in (0, 1)
+    )
+    assert free == pytest.approx(3)
+    assert 0 < shrunk < 1
 
 
 @pytest.mark.parametrize("method", [lime, kernel_shap])
