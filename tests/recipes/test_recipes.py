@@ -38,7 +38,7 @@ STUDIES = {
         ["layers", "mfcc", "features", "mfcc_by_svcca", "phones_by_rsa", "agreement_of_speakers"],
     ),
     "08_abx": (["--utterances", 16, "--by", "none", "--across", "none"], ["errors", "pairs"]),
-    "10_number_probe": (["--utterances", 32], ["in_the_sentence", "cue_before", "cue_after", "heard_alone"]),
+    "10_number_probe": ([], ["in_the_sentence", "cue_before", "cue_after", "heard_alone"]),
 }
 
 
