@@ -168,7 +168,7 @@ def read_map(path: Path) -> xr.DataArray:
     """
     try:
         return xr.load_dataarray(path, engine="scipy")
-    except Exception as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise MixingError(
             f"{path} cannot be read: {type(error).__name__}",
             expected="a map that speechinterp wrote, in NetCDF",

@@ -61,7 +61,7 @@ def _tried(group: Group, model: SpeechModel, waves: list[Tensor]) -> Iterator[Ro
     """Yield the rows of a group of checks; a check that cannot be made has failed."""
     try:
         yield from group(model, waves)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it belongs in the table
         yield f"{group.__name__.strip('_')} can be checked", math.inf, 0.0, f"{type(error).__name__}: {error}"
 
 

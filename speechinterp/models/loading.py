@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,16 @@ from torch import nn
 
 from speechinterp.embedded import REINSTALL, embedded_folder, embedded_models
 from speechinterp.errors import ModelError, shortlist
+from speechinterp.models.files import (
+    checkpoint_files,
+    file_of,
+    first_line,
+    hub_answers,
+    quiet_transformers,
+    read_config,
+    read_preprocessor,
+    read_tokenizer,
+)
 from speechinterp.models.weights import positional_difference
 
 if TYPE_CHECKING:
@@ -100,15 +108,15 @@ def load_model(
         return model
     embedded = str(name).startswith("demo/")
     source = str(_embedded(str(name))) if embedded else str(name)
-    local = Path(source).is_dir() or not _hub_answers()
+    local = Path(source).is_dir() or not hub_answers()
     options = {"revision": revision, "local_files_only": local}
-    config = _config(source, options)
+    config = read_config(source, options)
     _family_type(config.get("model_type", ""), source)
     module, checkpoint = _load_module(source, config, number, options)
     shown = str(name) if embedded else _short_name(source)
-    model = SpeechModel(module.to(target), shown, _preprocessor(source, options), revision)
+    model = SpeechModel(module.to(target), shown, read_preprocessor(source, options), revision)
     model.checkpoint = checkpoint
-    model.read_tokenizer = partial(_tokenizer, source, options)
+    model.read_tokenizer = partial(read_tokenizer, source, options)
     model.reload = partial(load_model, name, device=str(target), revision=revision)
     difference = positional_difference(module, checkpoint)
     if difference:
@@ -163,45 +171,6 @@ def _short_name(source: str) -> str:
     return Path(source).resolve().name if Path(source).is_dir() else source
 
 
-def _hub_answers() -> bool:
-    """Return whether there is a connection to the hub; asked once, since every file would retry for long."""
-    from huggingface_hub import constants, get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=5)
-    except Exception:
-        return False
-    return True
-
-
-def _config(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    from transformers import PretrainedConfig
-
-    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
-        raise ModelError(
-            f"folder {source} has no config.json",
-            expected="a model in the Hugging Face layout: config.json, model.safetensors, preprocessor_config.json",
-            cause="a parent folder, or a checkpoint of another toolkit (fairseq, s3prl)",
-            fix="give the folder that holds config.json, or convert the checkpoint",
-        )
-    if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
-        raise ModelError(
-            f"model {source!r} cannot be found: there is no such folder",
-            expected="a local folder with a model, or the id of a model on the hub",
-            cause="a misspelt name or path, or no connection to the drive it is on",
-            fix="correct the path",
-        )
-    try:
-        return PretrainedConfig.get_config_dict(source, **options)[0]
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"model {source!r} cannot be found: {_first_line(error)}",
-            expected="a local folder, or the id of a model on the hub",
-            cause="a misspelt name or path, or no connection to the hub",
-            fix="check the name; without a connection, give the path of a local folder",
-        ) from error
-
-
 def _load_module(
     source: str, config: Mapping[str, Any], dtype: torch.dtype, options: Mapping[str, Any]
 ) -> tuple[nn.Module, tuple[Path, ...]]:
@@ -210,9 +179,9 @@ def _load_module(
     named = (config.get("architectures") or [""])[0]
     known = any(named.endswith(head) for head in HEADS) and hasattr(transformers, named)
     cls = getattr(transformers, named) if known else transformers.AutoModel
-    checkpoint = _checkpoint_files(source, options)
+    checkpoint = checkpoint_files(source, options)
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             module, info = cls.from_pretrained(
                 source,
                 dtype=dtype,
@@ -221,9 +190,11 @@ def _load_module(
                 ignore_mismatched_sizes=True,  # and refused below, by name
                 **options,
             )
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # what a damaged file raises differs by its kind and the version of transformers
         raise ModelError(
-            f"the weights of {source} cannot be loaded: {_first_line(error)}",
+            f"the weights of {source} cannot be loaded: {first_line(error)}",
             expected=f"tensors for {named or 'the base model'} as its config.json describes it",
             cause="a truncated download, or weights and configuration of two models",
             fix="download the model again",
@@ -241,7 +212,7 @@ def _load_module(
             "place of what is missing",
             fix="get the complete checkpoint, or correct 'architectures' and the sizes in config.json",
         )
-    _complete_generation(module, _file(source, "generation_config.json", options))
+    _complete_generation(module, file_of(source, "generation_config.json", options))
     return module.eval(), checkpoint
 
 
@@ -250,75 +221,6 @@ def _complete_generation(module: Any, path: Path | None) -> None:
     if path is not None and hasattr(module, "generation_config"):
         said = json.loads(path.read_text(encoding="utf-8"))
         vars(module.generation_config).update(said | {"_from_model_config": False})
-
-
-def _file(source: str, name: str, options: Mapping[str, Any]) -> Path | None:
-    """Return where a file of a model is, after a download if need be; None if the model has no such file."""
-    from transformers.utils import cached_file
-
-    found = cached_file(
-        source, name, **options, _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_gated_repo=False, _raise_exceptions_for_connection_errors=False,
-    )  # fmt: skip
-    return Path(found) if found else None
-
-
-def _checkpoint_files(source: str, options: Mapping[str, Any]) -> tuple[Path, ...]:
-    single = _file(source, "model.safetensors", options)
-    if single:
-        return (single,)
-    index = _file(source, "model.safetensors.index.json", options)
-    if index:
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        return tuple(path for name in names if (path := _file(source, name, options)))
-    raise ModelError(
-        f"{source} has no model.safetensors",
-        expected="weights in the safetensors format; pickled weights (.bin, .pt) can run code and are refused",
-        cause="an older checkpoint",
-        fix="pass the revision that holds safetensors (often 'refs/pr/...' on the hub), or convert it once in a "
-        "trusted environment with module.save_pretrained(folder)",
-    )
-
-
-def _preprocessor(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    from transformers import AutoFeatureExtractor
-
-    if not any(
-        _file(source, name, options) for name in ("preprocessor_config.json", "processor_config.json")
-    ):
-        warnings.warn(
-            f"{source} has no preprocessor_config.json: 16 kHz input and, for models that read the waveform, "
-            "normalisation to mean 0 and variance 1 are assumed, the defaults of the Hugging Face extractors.",
-            stacklevel=3,
-        )
-        return {}
-    try:
-        return AutoFeatureExtractor.from_pretrained(source, **options).to_dict()
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"the preprocessor_config.json of {source} cannot be read: {_first_line(error)}",
-            expected="the settings of a Hugging Face feature extractor",
-            cause="a damaged download, or a file edited by hand",
-            fix="download the model again",
-        ) from error
-
-
-def _tokenizer(source: str, options: Mapping[str, Any]) -> Any:
-    """Return the tokenizer of a checkpoint, None if it has none."""
-    from transformers import AutoTokenizer
-
-    if not any(_file(source, name, options) for name in ("tokenizer.json", "vocab.json")):
-        return None
-    try:
-        with _quiet_transformers():
-            return AutoTokenizer.from_pretrained(source, **options)
-    except Exception as error:
-        raise ModelError(
-            f"the tokenizer of {source} cannot be read: {_first_line(error)}",
-            expected="tokenizer.json, or vocab.json with tokenizer_config.json",
-            cause="a damaged download, or a tokenizer that needs another package",
-            fix="download the model again, or pass a tokenizer: model.read_tokenizer = lambda: tokenizer",
-        ) from error
 
 
 def _embedded(name: str) -> Path:
@@ -346,22 +248,3 @@ def _untrained() -> SpeechModel:
         torch.manual_seed(0)
         module = Wav2Vec2Model(config).eval()
     return SpeechModel(module, UNTRAINED, {"do_normalize": True, "sampling_rate": 16000})
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    from transformers.utils import logging
-
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]

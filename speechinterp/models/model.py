@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -15,21 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from speechinterp.corpora.utterance import Utterance
-from speechinterp.errors import ModelError, TapError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.decoding import transcribe
 from speechinterp.models.family import Family, Inputs
+from speechinterp.models.heads import check_head, has_head
 from speechinterp.models.loading import family_of
-from speechinterp.models.sounds import check_sound
+from speechinterp.models.sounds import Heard, check_sound, prepared
 from speechinterp.models.tapping import intervening, parts_of, recording
 from speechinterp.models.taps import Recording, Stack, Tap
+from speechinterp.models.twins import exact, random_twin
 from speechinterp.models.vocabulary import Vocabulary, vocabulary_of
 from speechinterp.models.weights import weights_hash
 
 __all__ = ["Form", "Heard", "SpeechModel"]
 
 Form = Literal["raw", "normed"]
-Heard = Utterance | npt.NDArray[np.float32] | Tensor
 
 
 class SpeechModel:
@@ -105,7 +104,7 @@ class SpeechModel:
     @property
     def has_head(self) -> bool:
         """Whether there is a CTC, classification or decoder head, and so :meth:`logits`."""
-        return any(hasattr(self.module, head) for head in ("lm_head", "proj_out", "classifier"))
+        return has_head(self.module)
 
     @property
     def device(self) -> torch.device:
@@ -141,21 +140,7 @@ class SpeechModel:
         AudioError
             If one is shorter than a frame, longer than the model's window, or not a sound at all.
         """
-        waveforms = []
-        for position, item in enumerate(heard):
-            name = f"utterance {item.id!r}" if isinstance(item, Utterance) else f"waveform {position}"
-            samples = item.waveform(self.sample_rate) if isinstance(item, Utterance) else item
-            self.check_sound(name, samples)
-            waveform = (
-                samples if isinstance(samples, Tensor) else torch.from_numpy(samples.astype(np.float32))
-            )
-            waveforms.append(waveform.to(device=self.device, dtype=torch.float32))
-        lengths = tuple(len(waveform) for waveform in waveforms)
-        return Inputs(
-            self.family.prepare(waveforms).to(self.dtype),
-            lengths,
-            tuple(self.family.n_frames(length) for length in lengths),
-        )
+        return prepared(self.family, self.id, heard, self.device, self.dtype)
 
     def check_sound(self, name: str, waveform: Tensor | npt.NDArray[np.float32]) -> None:
         """Raise AudioError if the model cannot take a sound: its type, length, channels or values."""
@@ -182,22 +167,7 @@ class SpeechModel:
         TapError
             If a written residual stream would not reach the head.
         """
-        if not self.has_head:
-            raise ModelError(
-                f"{self.id} ({type(self.module).__name__}) has no head",
-                expected="a CTC, classification or decoder head",
-                cause="a pre-trained encoder that was not fine-tuned",
-                fix="use model.encode, or load a fine-tuned checkpoint",
-            )
-        missed = [tap for taps in self._edited for tap in taps if tap.part in ("residual", "normed")]
-        if missed and hasattr(self.module, "layer_weights"):
-            raise TapError(
-                f"{missed[0]}: the head of {self.id} takes a weighted sum of all layers from beside the residual "
-                "stream, and what is written there would reach it in part",
-                expected="a model whose head reads the last layer",
-                cause="use_weighted_layer_sum in its config.json, as in the SUPERB models",
-                fix="write to attention_output and mlp_output, or use model.encode",
-            )
+        check_head(self.module, self.id, [tap for taps in self._edited for tap in taps])
         with self.running(inputs):
             return self.family.logits(inputs, tokens)
 
@@ -347,22 +317,7 @@ class SpeechModel:
 
     def random_twin(self, seed: int = 0) -> SpeechModel:
         """Return a model of the same architecture with freshly initialised weights, the control for training."""
-        kind, config, device = type(self.module), copy.deepcopy(self.module.config), self.device
-        names = (self.id, self.preprocessor, self.revision)
-
-        def build(dtype: torch.dtype) -> SpeechModel:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                module = kind(copy.deepcopy(config))
-            twin = SpeechModel(module.to(device=device, dtype=dtype).eval(), *names)
-            twin.baseline, twin.seed = "random-init", seed
-            twin.reload = partial(build, torch.float32)
-            twin.read_tokenizer = self.read_tokenizer
-            if hasattr(self.module, "generation_config"):
-                module.generation_config = self.module.generation_config
-            return twin
-
-        return build(self.dtype)
+        return random_twin(self, seed)
 
     def exact(self) -> SpeechModel:
         """Return the model in float32, to measure by how much a coarser number format is off.
@@ -370,14 +325,7 @@ class SpeechModel:
         It is made again from where it came from, since weights that were rounded stay so; a module that was
         passed in by hand is converted. A model that is float32 or finer is returned as it is.
         """
-        if self.dtype in (torch.float32, torch.float64):
-            return self
-        if self.reload is not None:
-            return self.reload()
-        module = copy.deepcopy(self.module).float()
-        exact = SpeechModel(module, self.id, self.preprocessor, self.revision)
-        exact.read_tokenizer = self.read_tokenizer
-        return exact
+        return exact(self)
 
     def describe(self) -> dict[str, Any]:
         """Return what a result must record of the model."""

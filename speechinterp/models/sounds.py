@@ -1,16 +1,37 @@
-"""Sounds that a model can take, and the errors that say why others cannot be."""
+"""Sounds on their way into a model: one padded batch, or the error that says why one cannot be taken."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AudioError
-from speechinterp.models.family import Family
+from speechinterp.models.family import Family, Inputs
 
-__all__ = ["check_sound"]
+__all__ = ["Heard", "check_sound", "prepared"]
+
+Heard = Utterance | npt.NDArray[np.float32] | Tensor
+
+
+def prepared(
+    family: Family, model: str, heard: Sequence[Heard], device: torch.device, dtype: torch.dtype
+) -> Inputs:
+    """Turn utterances or waveforms at the sample rate of a model of this id into one padded batch."""
+    rate, waveforms = family.grid.sample_rate, []
+    for position, item in enumerate(heard):
+        name = f"utterance {item.id!r}" if isinstance(item, Utterance) else f"waveform {position}"
+        samples = item.waveform(rate) if isinstance(item, Utterance) else item
+        check_sound(family, model, name, samples)
+        waveform = samples if isinstance(samples, Tensor) else torch.from_numpy(samples.astype(np.float32))
+        waveforms.append(waveform.to(device=device, dtype=torch.float32))
+    lengths = tuple(len(waveform) for waveform in waveforms)
+    frames = tuple(family.n_frames(length) for length in lengths)
+    return Inputs(family.prepare(waveforms).to(dtype), lengths, frames)
 
 
 def check_sound(family: Family, model: str, name: str, waveform: Tensor | npt.NDArray[np.float32]) -> None:

@@ -27,7 +27,7 @@ OLD = {
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
     """Let no test wait for a network."""
-    monkeypatch.setattr(loading, "_hub_answers", lambda: False)
+    monkeypatch.setattr(loading, "hub_answers", lambda: False)
 
 
 def saved(folder, name="hubert", *, rate=16000, **changes):
