@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections import defaultdict
 
 import networkx
@@ -11,36 +10,18 @@ import numpy as np
 import pytest
 import torch
 from mixing.route_reference import Oracle
+from mixing.route_sound import TOKENS, UNITS, N, frame_units
 from tiny import FAMILIES, shared_model, sound, tiny_model
 
 from speechinterp.errors import MixingError
-from speechinterp.mixing.proximity import proximity, signed_shares
-from speechinterp.mixing.readouts import head_readout, probe_readout
-from speechinterp.mixing.route_graph import read_routes
 from speechinterp.mixing.routing import neurons, routes
 from speechinterp.models import Tap
 from speechinterp.segments import Segment
-
-N = 2800
-UNITS = [Segment(0.0, 0.04, "one"), Segment(0.04, 0.08, "rose"), Segment(0.1, 0.17, "lay")]
-TOKENS = [4, 7, 9, 30]
 
 
 @pytest.fixture(params=FAMILIES)
 def model(request):
     return shared_model(request.param)
-
-
-def frame_units(model):
-    """Say which unit every frame of the encoder belongs to, the gap and the padding last."""
-    grid = model.frames(N)
-    n = model.family.config.max_source_positions if model.family.max_samples else grid.n_frames
-    units = []
-    for i in range(n):
-        here = [u for u, s in enumerate(UNITS) if i < grid.n_frames and s.start <= grid.times[i] < s.end]
-        units.append(here[0] if here else ("gap" if i < grid.n_frames else "pad"))
-    names = [name for name in ("gap", "pad") if name in units]
-    return [len(UNITS) + names.index(u) if isinstance(u, str) else u for u in units]
 
 
 def shares_of(graph):
@@ -135,39 +116,6 @@ def test_heads_add_up_to_their_edge():
     assert all(heads == [] for heads in graph.edges.heads[graph.edges.part == "mlp"])
 
 
-# the rule
-
-
-@pytest.mark.parametrize(
-    ("parts", "whole", "shares"),
-    [
-        ([(1, 1), (-1, 0), (2, 1)], (2, 2), (0.43613, 0, 0.56387)),
-        ([(1, 1), (2, 2), (1, 1)], (4, 4), (0.25, 0.5, 0.25)),
-        ([(1, 0), (-1, 0), (3, 0)], (3, 0), (0.25, 0, 0.75)),
-    ],
-)
-def test_known_values_of_the_proximity(parts, whole, shares):
-    parts, whole = (torch.tensor(x, dtype=torch.float64) for x in (parts, whole))
-    assert proximity(parts, whole, order=2).tolist() == pytest.approx(shares, abs=1e-5)
-
-
-def test_large_parts_that_cancel_leave_shares_that_can_be_told():
-    parts = torch.tensor([[10.0], [-9.0]], dtype=torch.float64)
-    assert proximity(parts, torch.tensor([1.0], dtype=torch.float64)).tolist() == [1, 0]
-    nothing = proximity(torch.zeros(3, 4), torch.zeros(4))
-    assert nothing.tolist() == pytest.approx([1 / 3] * 3)
-
-
-def test_signed_shares_sum_to_one_and_are_the_limit_of_small_parts():
-    generator = torch.Generator().manual_seed(0)
-    parts = torch.randn(400, 60, generator=generator, dtype=torch.float64) + 0.3
-    signed, near = signed_shares(parts, parts.sum(0)), proximity(parts, parts.sum(0))
-    assert signed.sum() == pytest.approx(1)
-    ahead = signed.clamp_min(0) / signed.clamp_min(0).sum()
-    assert (near - ahead).abs().max() < 0.1 * near.max()
-    assert (signed < 0).any()
-
-
 # which edges are kept
 
 
@@ -235,7 +183,7 @@ def test_a_model_that_attends_to_nothing_has_one_route():
     assert graph.nodes.part.isin(["input", "residual", "residual_mid", "mlp"]).all()
 
 
-# neurons and what nodes say
+# neurons
 
 
 def test_neurons_share_what_the_mlp_has(model):
@@ -265,132 +213,6 @@ def test_neurons_are_weighed_as_the_rule_says():
     shares = np.array(near[:48]) / sum(near)
     assert table.neuron.tolist() == np.argsort(-shares, kind="stable")[:5].tolist()
     assert table.share.tolist() == pytest.approx(np.sort(shares)[::-1][:5], abs=1e-5)
-
-
-def test_nodes_say_what_the_head_reads_in_them():
-    model = shared_model("wav2vec2-pre-ctc")
-    graph = routes(model, sound(N), UNITS, target="rose")
-    logits = model.logits(model.prepare([sound(N)]))[0].detach()
-    frames = [i for i, u in enumerate(frame_units(model)) if u == 1]
-    said = logits[frames].softmax(-1).mean(0)
-    (reads,) = graph.nodes.reads[graph.nodes.id == graph.target]
-    assert [int(symbol) for symbol, _ in reads] == said.argsort(descending=True)[:5].tolist()
-    assert [p for _, p in reads] == pytest.approx(sorted(said.tolist(), reverse=True)[:5], abs=1e-5)
-    assert all(reads == [] for reads in graph.nodes.reads[graph.nodes.part == "input"])
-
-
-def test_modules_say_what_they_made_more_probable():
-    model = shared_model("wav2vec2-pre-ctc")
-    graph = routes(model, sound(N), UNITS, target="rose", mass=1)
-    by_id, compared = graph.nodes.set_index("id").reads, 0
-    for node in graph.nodes[graph.nodes.part == "mlp"].itertuples():
-        ends = (
-            f"encoder/{node.layer}/residual_mid/{node.unit}",
-            f"encoder/{node.layer + 1}/residual/{node.unit}",
-        )
-        before, after = (dict(by_id.get(end, [])) for end in ends)
-        assert all(gain > 0 for _, gain in node.reads)
-        for symbol, gain in node.reads:
-            if symbol in before and symbol in after:
-                assert gain == pytest.approx(np.log(after[symbol] / before[symbol]), abs=1e-6)
-                compared += 1
-    assert compared
-
-
-def test_a_decoder_says_its_next_token():
-    model = shared_model("whisper")
-    graph = routes(model, sound(N), UNITS, target=3, stack="decoder", tokens=TOKENS)
-    logits = model.logits(model.prepare([sound(N)]), torch.tensor([TOKENS]))[0, 2].detach()
-    (reads,) = graph.nodes.reads[graph.nodes.id == graph.target]
-    assert int(reads[0][0]) == int(logits.argmax())
-    encoder = graph.nodes[graph.nodes["stack"] == "encoder"]
-    assert all(reads == [] for reads in encoder.reads), "no head reads Whisper's encoder"
-
-
-def test_a_probe_can_read_instead_of_the_head():
-    class Probe:
-        classes_ = np.array(["vowel", "consonant"])
-
-        def predict_proba(self, x):
-            assert x.shape == (1, 32)
-            share = 1 / (1 + np.exp(-x.mean(1)))
-            return np.stack([share, 1 - share], 1)
-
-    model = shared_model("hubert")
-    assert head_readout(model) is None
-    graph = routes(model, sound(N), UNITS, target="rose", readout=probe_readout({2: Probe(), 3: Probe()}))
-    read = graph.nodes[graph.nodes.reads.astype(bool)]
-    assert set(read.layer) <= {2, 3}
-    assert set(read.part) == {"residual"}
-    state = model.states([sound(N)])[0][3]
-    mean = state[[i for i, u in enumerate(frame_units(model)) if u == 1]].mean(0)
-    (reads,) = graph.nodes.reads[graph.nodes.id == graph.target]
-    assert dict(reads)["vowel"] == pytest.approx(1 / (1 + np.exp(-float(mean.mean()))), abs=1e-5)
-
-
-# files
-
-
-def test_json_gives_the_same_graph_again(tmp_path):
-    model = shared_model("wav2vec2-pre-ctc")
-    graph = routes(model, sound(N), [*UNITS[:2], Segment(0.1, 0.17, '<b>"läy"</b>')], target="rose")
-    again = read_routes(graph.to_json(tmp_path / "routes.json"))
-    assert again.nodes.equals(graph.nodes)
-    assert again.edges.equals(graph.edges)
-    assert (again.target, again.attrs) == (graph.target, graph.attrs)
-    content = json.loads((tmp_path / "routes.json").read_text(encoding="utf-8"))
-    assert (content["format"], content["version"]) == ("speechinterp-routes", 1)
-
-
-def test_networkx_reads_the_graphml(tmp_path):
-    graph = routes(shared_model("wavlm"), sound(N), UNITS, target="rose")
-    net = networkx.read_graphml(graph.to_graphml(tmp_path / "routes.graphml"))
-    assert set(net.nodes) == set(graph.nodes.id)
-    assert net.number_of_edges() == len(graph.edges)
-    edge = graph.edges.iloc[-1]
-    assert net.edges[edge.source, edge.target]["flow"] == pytest.approx(edge.flow)
-    node = graph.nodes.iloc[0]
-    assert net.nodes[node.id]["label"] == node.label
-    assert net.nodes[node.id]["layer"] == node.layer
-    assert json.loads(net.graph["attrs"])["mass"] == 0.9
-
-
-def _written(tmp_path):
-    path = routes(shared_model("wav2vec2"), sound(N), UNITS, target=1).to_json(tmp_path / "routes.json")
-    return path, json.loads(path.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda c: c.update(version=2), "version 2.*expected: version 1"),
-        (lambda c: c.update(format="x"), "is no file of routes"),
-        (lambda c: c.update(target="encoder/9/residual/0"), "nodes that are not there.*encoder/9"),
-        (lambda c: c.pop("attrs"), "no attrs"),
-        (lambda c: c.update(nodes="none"), "no list of nodes"),
-        (lambda c: c["nodes"][0].pop("flow"), r"for nodes\[0\]"),
-        (lambda c: c["nodes"].append(c["nodes"][0]), "twice"),
-        (lambda c: c["nodes"][0].update(layer="three"), r"'three' for nodes\[0\].layer, not a int"),
-        (lambda c: c["nodes"][0].update(flow=None), r"None for nodes\[0\].flow"),
-        (lambda c: c["edges"][0].update(flow=2.0), "flow outside 0 to 1"),
-        (lambda c: c["edges"][0].update(part="magic"), "parts that no model has: magic"),
-    ],
-)
-def test_spoilt_files_are_refused(tmp_path, spoil, message):
-    path, content = _written(tmp_path)
-    spoil(content)
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(MixingError, match=f"(?i){message}"):
-        read_routes(path)
-
-
-def test_a_cut_file_and_none_at_all_are_refused(tmp_path):
-    path, _ = _written(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8")[:500], encoding="utf-8")
-    with pytest.raises(MixingError, match="cannot be read"):
-        read_routes(path)
-    with pytest.raises(MixingError, match="cannot be read"):
-        read_routes(tmp_path / "none.json")
 
 
 # bad input

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny import FAMILIES, shared_model
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,3 +13,18 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=FAMILIES)
+def model(request):
+    """Return a model, and see that every test leaves it as it was."""
+    model = shared_model(request.param)
+    before = hooks_of(model)
+    yield model
+    assert hooks_of(model) == before
+
+
+def hooks_of(model):
+    return [
+        (len(m._forward_hooks), len(m._forward_pre_hooks), sorted(m.__dict__)) for m in model.module.modules()
+    ]
