@@ -1,9 +1,8 @@
 """What demo/whisper would write from lower layers of its encoder and decoder; ends in what the page says."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
+from layers import draw, table_of, tidy
 
 LINES = {
     ("decoder", "none"): ("demo/whisper", "#0072B2", "-", "o"),
@@ -17,37 +16,22 @@ PANELS = [
     ("decoder", "agreement", "DecoderLens: next tokens as from the top (%)", "encoder layer"),
     ("tuned", "kl", "decoder: KL to the top (nats)", "decoder layer"),
 ]
-# Sphinx runs this where the page is; tests run it where it stands.
-folder = next(path for path in (Path("gallery"), Path("docs/gallery"), Path("../gallery")) if path.is_dir())
-table = pd.read_csv(folder / "demo_whisper_lenses.csv")
+table = table_of("demo_whisper_lenses")
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
 for ax, (family, metric, title, below) in zip(axes, PANELS, strict=True):
     scale = 1 if metric == "kl" else 100
-    for (lens, baseline), (name, colour, line, marker) in LINES.items():
+    for (lens, baseline), style in LINES.items():
         rows = table[(table.lens == lens) & (table.baseline == baseline) & (table.metric == metric)]
-        if rows.empty or (family == "decoder") != (lens == "decoder"):
+        if (family == "decoder") != (lens == "decoder"):
             continue
         if metric == "agreement" and baseline == "random-init":
             continue  # it says the same from every layer, whatever it hears
-        ax.plot(
-            rows.layer,
-            scale * rows.score,
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4,
-            label=name,
-        )
-        ax.fill_between(
-            rows.layer, scale * rows.ci_low, scale * rows.ci_high, color=colour, alpha=0.15, linewidth=0
-        )
+        draw(ax, rows, style, scale)
     ax.set_title(title, loc="left", fontsize=10)
     ax.set_xlabel(below)
-    ax.set_xticks(range(5))
     ax.set_ylim(0, None)
-    ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    ax.spines[["top", "right"]].set_visible(False)
+    tidy(ax)
     ax.legend(frameon=False, fontsize=8.5)
 
 

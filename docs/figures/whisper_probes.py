@@ -1,9 +1,8 @@
 """What the encoder of whisper-tiny.en knows of real speech, layer by layer; ends in what the page says."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
+from layers import draw, name_lines, table_of, tidy
 
 PANELS = ["phones", "manner", "place", "voicing", "words", "speaker", "sex"]
 STYLES = {
@@ -14,41 +13,18 @@ STYLES = {
     "mfcc": ("MFCC", "#009E73", "-", ""),
     "majority": ("majority label", "#333333", ":", ""),
 }
-# Sphinx runs this where the page is; tests run it where it stands.
-folder = next(path for path in (Path("gallery"), Path("docs/gallery"), Path("../gallery")) if path.is_dir())
-table = pd.read_csv(folder / "whisper_probes.csv")
+table = table_of("whisper_probes")
 accuracy = table[table.metric == "accuracy"]
 
 figure, axes = plt.subplots(2, 4, figsize=(11, 5.6), sharex=True, sharey=True, layout="constrained")
 for ax, study in zip(axes.flat, PANELS, strict=False):
-    for baseline, (name, colour, line, marker) in STYLES.items():
-        rows = accuracy[(accuracy.study == study) & (accuracy.baseline == baseline)]
-        if rows.empty:
-            continue
-        if rows.layer.isna().any():
-            ax.axhline(100 * rows.score.iloc[0], color=colour, linestyle=line, linewidth=1.1, label=name)
-            continue
-        ax.plot(
-            rows.layer,
-            100 * rows.score,
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4,
-            label=name,
-        )
-        ax.fill_between(
-            rows.layer, 100 * rows.ci_low, 100 * rows.ci_high, color=colour, alpha=0.15, linewidth=0
-        )
+    for baseline, style in STYLES.items():
+        draw(ax, accuracy[(accuracy.study == study) & (accuracy.baseline == baseline)], style, 100)
     n_test = int(accuracy[accuracy.study == study].n_test.iloc[0])
     ax.set_title(f"{study} ({n_test} units)", loc="left", fontsize=10)
     ax.set_ylim(0, 102)
-    ax.set_xticks(range(5))
-    ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    ax.spines[["top", "right"]].set_visible(False)
-handles = {line.get_label(): line for ax in axes.flat for line in ax.lines}
-axes[1, 3].axis("off")
-axes[1, 3].legend(handles.values(), handles.keys(), loc="center", frameon=False)
+    tidy(ax)
+name_lines(figure, axes[1, 3])
 for ax in axes[1, :3]:
     ax.set_xlabel("layer")
 axes[0, 3].tick_params(labelbottom=True)

@@ -1,10 +1,9 @@
 """What whisper-tiny.en's layers are like, beside chance and random weights; ends in what the page says."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from layers import draw, name_lines, table_of, tidy
 
 STYLES = {
     "none": ("Whisper", "#0072B2", "-", "o"),
@@ -18,9 +17,7 @@ CURVES = {
     "phones_by_rsa": ("phones like their features, by RSA", "Spearman's ρ"),
     "abx": ("ABX, across speakers", "error (%)"),
 }
-# Sphinx runs this where the page is; tests run it where it stands.
-folder = next(path for path in (Path("gallery"), Path("docs/gallery"), Path("../gallery")) if path.is_dir())
-table = pd.read_csv(folder / "whisper_similarity.csv")
+table = table_of("whisper_similarity")
 
 figure, axes = plt.subplots(2, 4, figsize=(11.5, 5.6), layout="constrained")
 for ax, baseline in zip(axes[:, 0], ("none", "random-init"), strict=True):
@@ -37,29 +34,10 @@ for ax, baseline in zip(axes[:, 0], ("none", "random-init"), strict=True):
     ax.set_ylabel("layer")
 for ax, (study, (title, unit)) in zip([*axes[0, 1:], *axes[1, 1:3]], CURVES.items(), strict=True):
     factor = 100 if study == "abx" else 1
-    for baseline, (name, colour, line, marker) in STYLES.items():
-        rows = table[(table.study == study) & (table.baseline == baseline)]
-        if rows.empty:
-            continue
-        if rows.layer.isna().any():
-            ax.axhline(factor * rows.score.iloc[0], color=colour, linewidth=1.1, label=name)
-            continue
-        ax.plot(
-            rows.layer,
-            factor * rows.score,
-            color=colour,
-            linestyle=line,
-            marker=marker,
-            markersize=4,
-            label=name,
-        )
-        ax.fill_between(
-            rows.layer, factor * rows.ci_low, factor * rows.ci_high, color=colour, alpha=0.15, linewidth=0
-        )
-        if baseline == "none":
-            ax.plot(
-                rows.layer, factor * rows.null, color="#6E6E6E", linestyle="--", linewidth=1, label="chance"
-            )
+    for baseline, style in STYLES.items():
+        draw(ax, table[(table.study == study) & (table.baseline == baseline)], style, factor)
+    rows = table[(table.study == study) & (table.baseline == "none")]
+    ax.plot(rows.layer, factor * rows.null, color="#6E6E6E", linestyle="--", linewidth=1, label="chance")
     if study == "phones_by_rsa":
         rows = table[table.study == "agreement_of_speakers"]
         ax.plot(rows.layer, rows.score, color="#333333", linestyle=":", label="agreement of speakers")
@@ -67,12 +45,8 @@ for ax, (study, (title, unit)) in zip([*axes[0, 1:], *axes[1, 1:3]], CURVES.item
     ax.set_ylabel(unit)
     ax.set_xlabel("layer")
     ax.set_ylim(min(0, ax.get_ylim()[0]), None)
-    ax.set_xticks(range(5))
-    ax.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    ax.spines[["top", "right"]].set_visible(False)
-handles = {line.get_label(): line for ax in axes.flat for line in ax.lines}
-axes[1, 3].axis("off")
-axes[1, 3].legend(handles.values(), handles.keys(), loc="center", frameon=False)
+    tidy(ax)
+name_lines(figure, axes[1, 3])
 
 
 def row(study: str, layer: float, baseline: str = "none") -> pd.Series:
