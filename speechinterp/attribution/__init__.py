@@ -6,6 +6,7 @@ from speechinterp import accessor as _accessor  # noqa: F401 - registers `result
 from speechinterp.attribution.baselines import BASELINES, MeanSpectrum, corpus_mean
 from speechinterp.attribution.coalitions import banzhaf, leave_one_out, owen, shapley
 from speechinterp.attribution.deeplift import deeplift
+from speechinterp.attribution.entry import METHODS, attribute
 from speechinterp.attribution.expected import expected_gradients
 from speechinterp.attribution.faithfulness import faithfulness
 from speechinterp.attribution.gradients import input_x_gradient, saliency, smoothgrad
@@ -14,17 +15,22 @@ from speechinterp.attribution.localisation import localisation
 from speechinterp.attribution.lrp import attn_lrp
 from speechinterp.attribution.masks import rise
 from speechinterp.attribution.stability import agreement, sensitivity, shift_equivariance
+from speechinterp.attribution.study import Attributed, attribute_corpus
 from speechinterp.attribution.surrogates import kernel_shap, lime
 from speechinterp.attribution.sweeps import sweep
 from speechinterp.attribution.units import Patches, Windows
 
 __all__ = [
     "BASELINES",
+    "METHODS",
+    "Attributed",
     "MeanSpectrum",
     "Patches",
     "Windows",
     "agreement",
     "attn_lrp",
+    "attribute",
+    "attribute_corpus",
     "banzhaf",
     "corpus_mean",
     "deeplift",

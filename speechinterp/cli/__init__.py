@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from speechinterp.cli.align import align
+from speechinterp.cli.attribute import attribute
 from speechinterp.cli.check import check
 from speechinterp.cli.demo import demo
 from speechinterp.cli.extract import extract
 from speechinterp.cli.lens import lens
 from speechinterp.cli.mix import mix
 from speechinterp.cli.probe import probe
+from speechinterp.cli.report import report
 from speechinterp.cli.similarity import similarity
 
 __all__ = ["app"]
@@ -24,5 +26,5 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 something is wrong with data, model or result; 2 wrong usage; 130 interrupted.",
 )
-for command in (demo, check, align, extract, probe, mix, similarity, lens):
+for command in (demo, check, align, extract, probe, mix, similarity, lens, attribute, report):
     app.command()(command)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speechinterp.corpora import Corpus
     from speechinterp.mixing.study import Mixed
 
-__all__ = ["mix"]
+__all__ = ["mix", "sound_or_corpus"]
 
 DRAWN = 3
 """Utterances whose maps are drawn."""
@@ -97,7 +97,7 @@ def mix(
         from speechinterp import load_model
         from speechinterp.mixing.study import mix_corpus
 
-        corpus = _corpus(sound)
+        corpus = sound_or_corpus(sound)
         loaded = load_model(model, device=device)
         models = {"none": loaded} | ({"random-init": loaded.random_twin(seed)} if random_init else {})
         mixed: dict[str, Mixed] = {}
@@ -111,7 +111,7 @@ def mix(
         _write(run, out, mixed)
 
 
-def _corpus(sound: str) -> Corpus:
+def sound_or_corpus(sound: str) -> Corpus:
     """Return a corpus; a sound file is one of a single utterance, with the annotation beside it."""
     from speechinterp import Corpus, Utterance, load_corpus, read_annotation
 

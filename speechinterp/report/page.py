@@ -1,4 +1,4 @@
-"""One HTML page of a study, with everything inside it: no network, no scripts, nothing to lose on the way."""
+"""One HTML page of a study, with everything inside it: no network, no script but that of a player."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from speechinterp.errors import SpeechInterpError
+from speechinterp.report import player
+from speechinterp.report.player import Player
 
 __all__ = ["Heading", "Paragraph", "Picture", "Record", "Section", "Table", "write_report"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+SOUND_POLICY = f"{POLICY}; media-src data:; script-src 'sha256-{player.SCRIPT_HASH}'"
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
@@ -82,7 +85,7 @@ class Record:
     caption: str = ""
 
 
-Section = Heading | Paragraph | Table | Picture | Record
+Section = Heading | Paragraph | Table | Picture | Record | Player
 
 
 def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> Path:
@@ -110,22 +113,25 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> P
     Notes
     -----
     All text is escaped, so that a label ``<b>`` is shown and not obeyed, and the page forbids itself to load
-    anything.
+    anything. A page with players has their script, known by its hash, and forbids every other.
     """
     body = "\n".join(_html(section) for section in sections)
+    plays = any(isinstance(section, Player) for section in sections)
+    policy, style = (SOUND_POLICY, STYLE + player.STYLE) if plays else (POLICY, STYLE)
+    script = f"<script>{player.SCRIPT}</script>\n" if plays else ""
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{escape(title)}</title>
-<style>{STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
 <h1>{escape(title)}</h1>
 {body}
-</body>
+{script}</body>
 </html>
 """
     path = Path(path)
@@ -153,6 +159,8 @@ def _html(section: Section) -> str:
             return _figure(
                 f'<div class="scroll" tabindex="0"><table><tbody>{rows}</tbody></table></div>', caption
             )
+        case Player():
+            return player.player_html(section)
 
 
 def _figure(content: str, caption: str) -> str:

@@ -1,6 +1,7 @@
 """Figures: they draw results and compute nothing."""
 
 from speechinterp.viz.alignment import plot_alignment
+from speechinterp.viz.intervals import plot_intervals
 from speechinterp.viz.lenses import plot_lens, plot_trajectory
 from speechinterp.viz.mixing import plot_by_layer, plot_mixing
 from speechinterp.viz.relevance import plot_relevance
@@ -11,6 +12,7 @@ from speechinterp.viz.similarity import plot_similarity
 __all__ = [
     "plot_alignment",
     "plot_by_layer",
+    "plot_intervals",
     "plot_lens",
     "plot_mixing",
     "plot_relevance",

@@ -6,6 +6,7 @@ from speechinterp.models.targets.bound import BoundTarget, Contrast, Target, bin
 from speechinterp.models.targets.classes import label
 from speechinterp.models.targets.ctc import ctc
 from speechinterp.models.targets.decoder import sequence, token, word
+from speechinterp.models.targets.named import named, usual
 from speechinterp.models.targets.states import cosine, hidden, probe
 from speechinterp.models.targets.steps import entropy, kl, surprisal
 
@@ -20,9 +21,11 @@ __all__ = [
     "hidden",
     "kl",
     "label",
+    "named",
     "probe",
     "sequence",
     "surprisal",
     "token",
+    "usual",
     "word",
 ]
