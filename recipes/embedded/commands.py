@@ -1,4 +1,6 @@
-"""Train `commands`: which action, object and place a command names. It starts from the layers of `wav2vec2-phones`.
+"""Train `commands`: which action, object and place a command names.
+
+It starts from the layers of `wav2vec2-phones`, which lie in the same folder of models.
 
 One output for every value of a slot; the values of a slot compete with one another. The model averages its frames,
 so any of them can decide, and one word of the command has to.
@@ -6,19 +8,16 @@ so any of them can decide, and one word of the command has to.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import torch
 from ctc import EXTRACTOR, PHONE_LAYER, configuration
-from examples import Batch, Example, batch_of, read
+from examples import Batch, Example, batch_of
 from grammar import SLOTS
 from torch import Tensor, nn
-from training import save, train
+from training import begun, options, save, train
 from transformers import Wav2Vec2ForCTC, Wav2Vec2ForSequenceClassification
-
-from speechinterp import load_corpus
 
 VALUES = [f"{slot}={value}" for slot, values in SLOTS.items() for value in values]
 
@@ -69,28 +68,12 @@ class Commands(nn.Module):
 
 def main() -> None:
     """Train the model and save it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
-    parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the models; wav2vec2-phones is there"
-    )
-    parser.add_argument("--epochs", type=float, default=16)
-    parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
-    examples = read(load_corpus(f"demo:{a.train}?type=command"))
-    dev = read(load_corpus(f"demo:{a.dev}?type=command"))
+    a, examples, dev = begun(options(__doc__, epochs=16, seed=4), "?type=command")
     model = Commands(a.out / "wav2vec2-phones")
-
-    def evaluate() -> str:
-        return " ".join(f"{slot} {value:.3f}" for slot, value in model.scores(dev).items())
-
-    train(model, model.loss, examples, epochs=a.epochs, rate=5e-4, seed=a.seed, evaluate=evaluate)
+    train(
+        model, model.loss, examples, epochs=a.epochs, rate=5e-4, seed=a.seed,
+        evaluate=lambda: model.scores(dev),
+    )  # fmt: skip
     card = {"epochs": a.epochs, "seed": a.seed, "dev": model.scores(dev)}
     save(model.model, a.out / "commands", {"preprocessor_config.json": EXTRACTOR}, card)
 

@@ -7,20 +7,17 @@ Heads that are thrown away help the start: the convolutions are to give the log-
 
 from __future__ import annotations
 
-import argparse
 import copy
-from pathlib import Path
 from typing import Any
 
 import jiwer
 import librosa
 import torch
-from examples import BLANK, RATE, WORD_END, Batch, Example, batch_of, frame_labels, read
+from examples import BLANK, RATE, WORD_END, Batch, Example, batch_of, frame_labels
+from homophones import as_cued, twice
 from torch import Tensor, nn
-from training import save, train
+from training import begun, options, save, train
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC, Wav2Vec2Model
-
-from speechinterp import load_corpus
 
 LETTERS = [BLANK, "<unk>", WORD_END, *"abcdefghijklmnopqrstuvwxyz"]
 N_LAYERS, PHONE_LAYER = 6, 4
@@ -35,27 +32,30 @@ EXTRACTOR = {
     "do_normalize": True,
     "return_attention_mask": False,
 }
+SIZES: dict[str, Any] = {
+    "hidden_size": 192,
+    "num_attention_heads": 4,
+    "intermediate_size": 768,
+    "conv_dim": (64, 64, 96, 128, 128, 160, 160),
+    "num_conv_pos_embeddings": 64,
+    "num_conv_pos_embedding_groups": 12,  # of 16 channels: some processors get 12 wrong in bfloat16
+    "layerdrop": 0.0,
+    "hidden_dropout": 0.1,
+    "attention_dropout": 0.0,
+    "activation_dropout": 0.0,
+    "feat_proj_dropout": 0.0,
+}
 
 
 def configuration(n_layers: int, n_labels: int) -> Wav2Vec2Config:
     """Return a small wav2vec 2.0 as its base model is: group norm in the first convolution, norms after layers."""
     return Wav2Vec2Config(
+        **SIZES,
         vocab_size=n_labels,
-        hidden_size=192,
         num_hidden_layers=n_layers,
-        num_attention_heads=4,
-        intermediate_size=768,
-        conv_dim=(64, 64, 96, 128, 128, 160, 160),
-        num_conv_pos_embeddings=64,
-        num_conv_pos_embedding_groups=12,  # of 16 channels: some processors get 12 wrong in bfloat16
         feat_extract_norm="group",
         do_stable_layer_norm=False,
         apply_spec_augment=False,
-        layerdrop=0.0,
-        hidden_dropout=0.1,
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        feat_proj_dropout=0.0,
         final_dropout=0.1,
         ctc_loss_reduction="mean",
         pad_token_id=0,
@@ -189,58 +189,27 @@ def scores(model: TwoHeads, examples: list[Example]) -> dict[str, float]:
             wrong += output.substitutions + output.deletions + output.insertions
             total += len(wanted)
         result[f"{kind} error rate"] = wrong / total
-    cued = [n for n, e in enumerate(examples) if e.meta.get("type") == "homophone"]
-    result["homophones"] = _spelled([examples[n] for n in cued], [found[n] for n in cued])
-    silenced = [without_cue(examples[n]) for n in cued]
-    result["homophones, cue silenced"] = _spelled(silenced, hear(model, silenced))
-    return result
+    return result | as_cued(examples, words(found), lambda silenced: words(hear(model, silenced)))
 
 
-def _spelled(examples: list[Example], found: list[dict[str, list[str]]]) -> float:
-    return sum(
-        e.meta["target"] in "".join(heard["letters"]).split(WORD_END)
-        for e, heard in zip(examples, found, strict=True)
-    ) / len(examples)
+def words(found: list[dict[str, list[str]]]) -> list[list[str]]:
+    """Return the words that the letters spell."""
+    return ["".join(heard["letters"]).split(WORD_END) for heard in found]
 
 
 def _one_each(labels: list[str], all_labels: list[str]) -> str:
     return "".join(chr(0x4E00 + all_labels.index(label)) for label in labels)
 
 
-def without_cue(example: Example) -> Example:
-    """Return a homophone's example with silence in place of its cue."""
-    sound = example.sound.copy()
-    for start, end, _ in example.marks["cue"]:
-        sound[round(start * RATE) : round(end * RATE)] = 0
-    return Example(example.id, sound, example.marks, example.meta, example.transcript)
-
-
 def main() -> None:
     """Train both and save them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
-    parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, default=12)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
-    train_examples = read(load_corpus(f"demo:{a.train}"))
-    dev = read(load_corpus(f"demo:{a.dev}"))
-    phones = [BLANK, "<unk>", *sorted({label for e in train_examples for _, _, label in e.marks["phones"]})]
+    a, examples, dev = begun(options(__doc__, epochs=12, seed=1))
+    phones = [BLANK, "<unk>", *sorted({label for e in examples for _, _, label in e.marks["phones"]})]
     model = TwoHeads(phones)
-    often = train_examples + [e for e in train_examples if e.meta["type"] == "homophone"]
-
-    def evaluate() -> str:
-        torch.save(model.state_dict(), a.out / "ctc.pt")
-        return " ".join(f"{name} {value:.3f}" for name, value in scores(model, dev).items())
-
-    a.out.mkdir(parents=True, exist_ok=True)
-    train(model, model.loss, often, epochs=a.epochs, rate=1e-3, seed=a.seed, evaluate=evaluate)
+    train(
+        model, model.loss, twice(examples), epochs=a.epochs, rate=1e-3, seed=a.seed,
+        evaluate=lambda: scores(model, dev), draft=a.out / "ctc.pt",
+    )  # fmt: skip
     card = {"epochs": a.epochs, "seed": a.seed, "dev": scores(model, dev)}
     for kind, name in (("letters", "wav2vec2"), ("phones", "wav2vec2-phones")):
         save(model.export(kind), a.out / name, tokenizer_files(model.labels[kind]), card)

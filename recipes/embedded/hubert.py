@@ -6,19 +6,20 @@ layer of the first model makes of the sound. The targets come from the clean sou
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from ctc import EXTRACTOR
-from examples import RATE, Batch, Example, batch_of, read
+from ctc import EXTRACTOR, SIZES
+from examples import RATE, Batch, Example, batch_of
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from training import save, train
+from training import begun, options, save, train
 from transformers import HubertConfig, HubertModel
 
 from speechinterp import load_corpus
@@ -35,24 +36,14 @@ Targets = dict[str, npt.NDArray[np.int64]]
 def configuration() -> HubertConfig:
     """Return a small HuBERT as its large model is: layer norm in every convolution, norms before layers."""
     return HubertConfig(
-        hidden_size=192,
+        **SIZES,
         num_hidden_layers=6,
-        num_attention_heads=4,
-        intermediate_size=768,
-        conv_dim=(64, 64, 96, 128, 128, 160, 160),
         conv_bias=True,
-        num_conv_pos_embeddings=64,
-        num_conv_pos_embedding_groups=12,  # of 16 channels: some processors get 12 wrong in bfloat16
         feat_extract_norm="layer",
         do_stable_layer_norm=True,
         apply_spec_augment=True,
         mask_time_prob=MASKED,
         mask_time_length=SPAN,
-        layerdrop=0.0,
-        hidden_dropout=0.1,
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        feat_proj_dropout=0.0,
     )
 
 
@@ -127,23 +118,16 @@ def phone_accuracy(model: Masked, examples: list[Example], layer: int) -> float:
     return float(LogisticRegression(C=0.1, max_iter=200).fit(x[~held], y[~held]).score(x[held], y[held]))
 
 
+def phone_accuracies(model: Masked, examples: list[Example], layers: Iterable[int]) -> dict[str, float]:
+    """Return the accuracy of the probe at each of the layers, by their numbers."""
+    return {str(layer): phone_accuracy(model, examples, layer) for layer in layers}
+
+
 def main() -> None:
     """Train both iterations and save the second."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
-    parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
+    parser = options(__doc__, epochs=(2, 5), seed=3)
     parser.add_argument("--voices", type=Path, help="a folder of Speech Commands: people's voices that join")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, nargs=2, default=(4, 10))
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
-    examples = read(load_corpus(f"demo:{a.train}"))
-    dev = read(load_corpus(f"demo:{a.dev}"))
+    a, examples, dev = begun(parser)
     for example in dev:
         example.meta["voice"] = example.id.split("/")[0]
     held: list[str] = []
@@ -152,16 +136,10 @@ def main() -> None:
         examples += people
     features = [mfcc(e.sound, RATE, hop=320) for e in examples]
     model = None
-    a.out.mkdir(parents=True, exist_ok=True)
     for iteration, (epochs, n_clusters) in enumerate(zip(a.epochs, CLUSTERS, strict=True)):
         if model is not None:
             features = model.states(examples, LAYER)
         model = Masked(n_clusters, clusters_of(features, examples, n_clusters, a.seed), a.seed)
-
-        def evaluate(model: Masked = model) -> str:
-            torch.save(model.state_dict(), a.out / "hubert.pt")
-            return " ".join(f"{layer}: {phone_accuracy(model, dev, layer):.3f}" for layer in (0, 2, 4, 6))
-
         print(f"iteration {iteration + 1}: {n_clusters} clusters", flush=True)
         train(
             model,
@@ -170,12 +148,13 @@ def main() -> None:
             epochs=epochs,
             rate=1e-3,
             seed=a.seed,
-            evaluate=evaluate,
+            evaluate=partial(phone_accuracies, model, dev, (0, 2, 4, 6)),
+            draft=a.out / "hubert.pt",
             tempo=(1.0, 1.0),
         )
     assert model is not None
     card = {"epochs": list(a.epochs), "seed": a.seed, "clusters": list(CLUSTERS), "held_out_people": held}
-    card["dev phone accuracy by layer"] = {layer: phone_accuracy(model, dev, layer) for layer in range(7)}
+    card["dev phone accuracy by layer"] = phone_accuracies(model, dev, range(7))
     save(
         model.model,
         a.out / "hubert",

@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from examples import Batch, Example, batches
+from examples import Batch, Example, batches, read
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from speechinterp import load_corpus
+
 SECONDS = 36.0
 """Sound in a batch."""
+
+
+def options(doc: str, *, epochs: float | Sequence[float], seed: int) -> argparse.ArgumentParser:
+    """Return the parser of what every training is told; a sequence of epochs is one number an iteration."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
+    parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the models")
+    number = len(epochs) if isinstance(epochs, Sequence) else None
+    parser.add_argument("--epochs", type=float, nargs=number, default=epochs)
+    parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def begun(
+    parser: argparse.ArgumentParser, only: str = ""
+) -> tuple[argparse.Namespace, list[Example], list[Example]]:
+    """Read the arguments and set the seed; return them with the examples to train on and to watch it by."""
+    a = parser.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    a.out.mkdir(parents=True, exist_ok=True)
+    return a, read(load_corpus(f"demo:{a.train}{only}")), read(load_corpus(f"demo:{a.dev}{only}"))
 
 
 def train(
@@ -28,11 +55,15 @@ def train(
     epochs: float,
     rate: float,
     seed: int,
-    evaluate: Callable[[], str] | None = None,
+    evaluate: Callable[[], Mapping[str, float]],
+    draft: Path | None = None,
     seconds: float = SECONDS,
     tempo: tuple[float, float] = (0.85, 1.18),
 ) -> None:
-    """Train with AdamW in bfloat16; the rate rises over the first tenth and falls along a cosine to 0."""
+    """Train with AdamW in bfloat16; the rate rises over the first tenth and falls along a cosine to 0.
+
+    After every fourth epoch and the last, the weights go to the file `draft`, and what `evaluate` finds is told.
+    """
     random = np.random.default_rng(seed)
     parameters = [p for p in modules.parameters() if p.requires_grad]
     groups = [
@@ -60,7 +91,11 @@ def train(
             if step >= total:
                 break
         minutes = (time.monotonic() - started) / 60
-        told = evaluate() if evaluate and (step >= total or (step // per_epoch) % 4 == 0) else ""
+        told = ""
+        if step >= total or (step // per_epoch) % 4 == 0:
+            if draft:
+                torch.save(modules.state_dict(), draft)
+            told = " ".join(f"{name} {value:.3f}" for name, value in evaluate().items())
         print(
             f"step {step}/{total}, {minutes:.1f} min, loss {seen / (1 - 0.98**step):.3f} {told}", flush=True
         )

@@ -6,21 +6,19 @@ to tell every frame's phone, through a head that is thrown away: it finds its wa
 
 from __future__ import annotations
 
-import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import jiwer
 import torch
-from ctc import HOP, without_cue
-from examples import BLANK, RATE, Batch, Example, batch_of, frame_labels, read
+from ctc import HOP
+from examples import BLANK, RATE, Batch, Example, batch_of, frame_labels
+from homophones import as_cued, twice
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
-from training import save, train
+from training import begun, options, save, train
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
-from speechinterp import load_corpus
 from speechinterp.models.loading import family_of
 
 END, START, NO_TIMES = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
@@ -153,49 +151,24 @@ class Writer(nn.Module):
 
 def scores(model: Writer, examples: list[Example]) -> dict[str, float]:
     """Return the word accuracy, and how often a homophone is spelled by its cue: with it, and with it silenced."""
-    found = model.write(examples)
-    cued = [n for n, e in enumerate(examples) if e.meta.get("type") == "homophone"]
-    silenced = [without_cue(examples[n]) for n in cued]
-    return {
-        "word accuracy": 1 - jiwer.wer([e.transcript for e in examples], found),
-        "homophones": _spelled([examples[n] for n in cued], [found[n] for n in cued]),
-        "homophones, cue silenced": _spelled(silenced, model.write(silenced)),
-    }
 
+    def words(examples: list[Example]) -> list[list[str]]:
+        return [text.split() for text in model.write(examples)]
 
-def _spelled(examples: list[Example], found: list[str]) -> float:
-    return sum(e.meta["target"] in text.split() for e, text in zip(examples, found, strict=True)) / len(
-        examples
-    )
+    found = words(examples)
+    accuracy = 1 - jiwer.wer([e.transcript for e in examples], [" ".join(text) for text in found])
+    return {"word accuracy": accuracy, **as_cued(examples, found, words)}
 
 
 def main() -> None:
     """Train the model and save it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--train", type=Path, required=True, help="made by corpus.py --split train")
-    parser.add_argument("--dev", type=Path, required=True, help="made by corpus.py --split dev")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the models")
-    parser.add_argument("--epochs", type=float, default=20)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
-    examples = read(load_corpus(f"demo:{a.train}"))
-    dev = read(load_corpus(f"demo:{a.dev}"))
+    a, examples, dev = begun(options(__doc__, epochs=20, seed=2))
     phones = [BLANK, *sorted({label for e in examples for _, _, label in e.marks["phones"]})]
     model = Writer(tokenizer_of([e.transcript for e in examples]), phones)
-    often = examples + [e for e in examples if e.meta["type"] == "homophone"]
-    a.out.mkdir(parents=True, exist_ok=True)
-
-    def evaluate() -> str:
-        torch.save(model.state_dict(), a.out / "whisper.pt")
-        return " ".join(f"{name} {value:.3f}" for name, value in scores(model, dev).items())
-
-    # half of the sound a CTC model has in a batch: every utterance costs a whole window
-    train(model, model.loss, often, epochs=a.epochs, rate=1e-3, seed=a.seed, evaluate=evaluate)
+    train(
+        model, model.loss, twice(examples), epochs=a.epochs, rate=1e-3, seed=a.seed,
+        evaluate=lambda: scores(model, dev), draft=a.out / "whisper.pt",
+    )  # fmt: skip
     card = {"epochs": a.epochs, "seed": a.seed, "dev": scores(model, dev)}
     files = {
         "tokenizer.json": json.loads(model.tokenizer.to_str()),
