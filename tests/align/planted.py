@@ -15,6 +15,43 @@ from speechinterp.models import SpeechModel
 
 Heard = Sequence[tuple[str, int]]
 SURE = 8.0
+SPANNING = [
+    ("_", 3),
+    ("a", 4),
+    ("d", 3),
+    ("|", 1),
+    ("d", 2),
+    ("o", 5),
+    ("_", 6),
+    ("t", 2),
+    ("e", 2),
+    ("_", 2),
+]
+LETTERS_HEARD = [
+    ("_", 3),
+    ("n", 4),
+    ("o", 4),
+    ("|", 1),
+    ("t", 5),
+    ("e", 3),
+    ("_", 3),
+    ("d", 4),
+    ("a", 4),
+    ("_", 2),
+]
+PHONES_HEARD = [
+    ("_", 4),
+    ("n", 3),
+    ("oʊ", 5),
+    ("t", 1),
+    ("_", 4),
+    ("e", 2),
+    ("_", 4),
+    ("d", 2),
+    ("aɪ", 5),
+    ("_", 3),
+]
+SAID = {"no": [("n", "oʊ")], "te": [("t", "e"), ("t", "tʃ", "e")], "da": [("d", "aɪ")]}
 
 
 def utterance(heard: Heard, transcript: str | None, id_: str = "a/b", **more: object) -> si.Utterance:

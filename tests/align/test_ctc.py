@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
-from align.planted import Planted, frames, utterance
+from align.planted import SPANNING, Planted, frames, utterance
 
 import speechinterp as si
 from speechinterp.align import AlignmentWarning
 from speechinterp.audio import Sound
-from speechinterp.errors import AlignmentError, ModelError
-
-SPANNING = [
-    ("_", 3),
-    ("a", 4),
-    ("d", 3),
-    ("|", 1),
-    ("d", 2),
-    ("o", 5),
-    ("_", 6),
-    ("t", 2),
-    ("e", 2),
-    ("_", 2),
-]
+from speechinterp.errors import AlignmentError
 
 
 def test_labels_that_span_the_sound_give_its_frames(planted: Planted) -> None:
@@ -102,29 +87,6 @@ def test_a_transcript_that_cannot_be_is_refused(
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("wrong", ["tented noon doe", "toto"])
-def test_the_transcript_of_another_file_has_low_confidence_and_a_warning(
-    planted: Planted, wrong: str
-) -> None:
-    planted.hears(SPANNING)
-    right = si.align(planted.letters, utterance(SPANNING, "ad do te"))
-    with pytest.warns(AlignmentWarning, match="hears something else than its text"):
-        other = si.align(planted.letters, utterance(SPANNING, wrong))
-    assert other.attrs["confidence"] < -1 < -0.3 < right.attrs["confidence"]
-
-
-def test_a_transcript_that_leaves_words_out_has_low_confidence(planted: Planted) -> None:
-    planted.hears(SPANNING)
-    with pytest.warns(AlignmentWarning, match="hears something else"):
-        si.align(planted.letters, utterance(SPANNING, "te"))
-
-
-def test_silence_has_low_confidence(planted: Planted) -> None:
-    planted.hears([("_", 30)])
-    with pytest.warns(AlignmentWarning, match="hears something else than its text"):
-        si.align(planted.letters, utterance([("_", 30)], "ad do te"))
-
-
 def test_digital_silence_is_refused() -> None:
     pytest.importorskip("torchaudio", reason="CTC alignment needs torchaudio")
     from tiny_vocabulary import reading_model
@@ -132,28 +94,3 @@ def test_digital_silence_is_refused() -> None:
     silent = si.Utterance("quiet", Sound(np.zeros(16000, np.float32), 16000), None, "add")
     with pytest.raises(AlignmentError, match=r"'quiet': every sample is 0.*muted channel"):
         si.align(reading_model("wav2vec2-pre-ctc"), silent)
-
-
-def test_models_that_write_nothing_are_refused() -> None:
-    with pytest.raises(ModelError, match="does not write text"):
-        si.align(si.load_model("demo/untrained"), utterance([("_", 30)], "add"))
-
-
-def test_whole_words_can_be_the_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torchaudio", reason="CTC alignment needs torchaudio")
-    from align.planted import log_probs
-    from tiny import tiny_model
-    from tiny_vocabulary import ctc_tokenizer
-
-    names = ("<pad>", "<s>", "</s>", "<unk>", *(f"w{i}" for i in range(6)), "yes", "no")
-    model = tiny_model("wav2vec2-pre-ctc", pad_token_id=0)
-    model.read_tokenizer = lambda: ctc_tokenizer(names)
-    heard = [("_", 5), ("yes", 6), ("_", 3), ("no", 4), ("_", 2)]
-    monkeypatch.setattr(
-        "speechinterp.align.ctc.emissions",
-        lambda model, u: (log_probs(heard, names), model.grid.with_frames(20)),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = si.align(model, u := utterance(heard, "Yes - NO!"))
-    assert frames(found["words"], model.frames(u)) == [("Yes", 5, 11), ("NO", 14, 18)]

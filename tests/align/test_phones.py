@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from itertools import pairwise
 
 import pytest
-from align.planted import Planted, frames, utterance
+from align.planted import LETTERS_HEARD, SAID, Planted, frames, utterance
 
 import speechinterp as si
 from speechinterp.align import AlignmentWarning
-from speechinterp.errors import AlignmentError, ModelError
-
-LETTERS_HEARD = [
-    ("_", 3),
-    ("n", 4),
-    ("o", 4),
-    ("|", 1),
-    ("t", 5),
-    ("e", 3),
-    ("_", 3),
-    ("d", 4),
-    ("a", 4),
-    ("_", 2),
-]
-PHONES_HEARD = [
-    ("_", 4),
-    ("n", 3),
-    ("oʊ", 5),
-    ("t", 1),
-    ("_", 4),
-    ("e", 2),
-    ("_", 4),
-    ("d", 2),
-    ("aɪ", 5),
-    ("_", 3),
-]
-SAID = {"no": [("n", "oʊ")], "te": [("t", "e"), ("t", "tʃ", "e")], "da": [("d", "aɪ")]}
-
-
-@pytest.fixture
-def both(planted: Planted) -> Planted:
-    planted.hears(LETTERS_HEARD)
-    planted.hears(PHONES_HEARD, phones=True)
-    return planted
+from speechinterp.errors import AlignmentError
 
 
 def test_phones_fill_the_words_that_the_letters_found(both: Planted) -> None:
@@ -132,49 +97,3 @@ def test_words_without_pronunciation_have_no_phones_and_that_is_said(both: Plant
         found = si.align(both.letters, u, phone_model=both.phones, pronunciations={"no": [("n", "oʊ")]})
     assert found["phones"].labels == ["n", "oʊ"]
     assert found["words"].labels == ["no", "te", "da"]
-
-
-@pytest.mark.parametrize(
-    ("lexicon", "reason"),
-    [
-        (
-            {"no": [("ʘ",)]},
-            "no phone is in the vocabulary of tiny/wav2vec2-pre-ctc .*; those of the lexicon are ʘ",
-        ),
-        ({"x": [("n",)]}, "the lexicon has no such words"),
-    ],
-)
-def test_it_is_said_why_there_are_no_phones(both: Planted, lexicon: dict, reason: str) -> None:
-    u = utterance(LETTERS_HEARD, "no te da")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = si.align(both.letters, u, phone_model=both.phones, pronunciations=lexicon)
-    assert set(found) == {"words"}
-    assert re.search(reason, found.attrs["no_phones"])
-
-
-def test_a_model_of_letters_is_no_phone_model(both: Planted) -> None:
-    with pytest.raises(ModelError, match="writes letters"):
-        si.align(
-            both.letters, utterance(LETTERS_HEARD, "no te da"), phone_model=both.letters, pronunciations=SAID
-        )
-
-
-def test_a_phone_model_alone_gives_words_and_phones(both: Planted) -> None:
-    found = si.align(both.phones, utterance(LETTERS_HEARD, "no te da"), pronunciations=SAID)
-    assert frames(found["words"], both.phones.grid) == [("no", 4, 12), ("te", 12, 19), ("da", 23, 30)]
-    assert found["phones"].labels == ["n", "oʊ", "t", "e", "d", "aɪ"]
-    assert {found["words"][0].start, found["words"][2].end} == {
-        found["phones"][0].start,
-        found["phones"][5].end,
-    }
-    assert found.attrs["pronunciations"] == "lexicon"
-
-
-def test_a_phone_model_alone_needs_pronunciations(both: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
-    u = utterance(LETTERS_HEARD, "no te da")
-    with pytest.raises(AlignmentError, match="no phone is in the vocabulary"):
-        si.align(both.phones, u, pronunciations={"no": [("ʘ",)]})
-    monkeypatch.setattr("speechinterp.align.entry.pronounced", lambda *_: "no pronunciations: none at all")
-    with pytest.raises(AlignmentError, match="writes phones, and there are no pronunciations"):
-        si.align(both.phones, u)
