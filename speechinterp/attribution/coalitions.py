@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,7 @@ def shapley(
     Shapley, L. S. (1953). A value for n-person games. Contributions to the Theory of Games, 2, 307-317.
     """
     game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
-    _check_number(game, "Shapley")
-    return game.efficient(shapley_values(game.values(all_coalitions(len(game)))), "shapley")
+    return _enumerated(game, "shapley", shapley_values)
 
 
 def banzhaf(
@@ -124,8 +123,7 @@ def banzhaf(
     Banzhaf, J. F. (1965). Weighted voting doesn't work: a mathematical analysis. Rutgers Law Review, 19, 317-343.
     """
     game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
-    _check_number(game, "Banzhaf")
-    return game.efficient(banzhaf_values(game.values(all_coalitions(len(game)))), "banzhaf")
+    return _enumerated(game, "banzhaf", banzhaf_values)
 
 
 def leave_one_out(
@@ -293,15 +291,17 @@ def _groups(
     return np.argsort(np.argsort(first))[inverse]
 
 
-def _check_number(game: Game, value: str) -> None:
+def _enumerated(game: Game, method: str, values: Callable[[Doubles], Doubles]) -> xr.DataArray:
+    """Return the values of a method from the outputs of all coalitions."""
     if len(game) > MOST_UNITS:
         labels = shortlist([s.label for s in game.players.segments], 12)
         raise AttributionError(
             f"{len(game)} units ({labels}), which have {2 ** len(game)} coalitions",
-            expected=f"at most {MOST_UNITS} units for exact {value} values",
+            expected=f"at most {MOST_UNITS} units for exact {method.capitalize()} values",
             cause="units as small as phones, or a long utterance",
             fix="owen(units='phones', groups='words'), larger units, or kernel_shap(samples=2000)",
         )
+    return game.efficient(values(game.values(all_coalitions(len(game)))), method)
 
 
 def _check_passes(member: npt.NDArray[np.int64]) -> None:

@@ -1,9 +1,13 @@
-"""One thread for tiny models: with more, threads cost ten times what they save."""
+"""What tests of attribution share: one thread for tiny models (more cost ten times what they save), and spaces."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from attribution.slopes_of import CASES, heard, target
+from tiny import shared_model
+
+from speechinterp.attribution.slopes import opened_space
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,3 +16,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def opened(request):
+    """Return a space of a model, in which the target is scored."""
+    name, space = request.param
+    return opened_space(shared_model(name), heard(), target(), space)

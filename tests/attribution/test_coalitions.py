@@ -113,15 +113,6 @@ def test_leaving_one_out_by_its_definition(played):
     assert game.passes == N + 1 == result.attrs["n_passes"]
 
 
-def test_a_coalition_is_run_once():
-    game = game_of(3, random_worth(3))
-    kept = all_coalitions(3)[[7, 0, 7, 3]]
-    first = game.values(kept)
-    assert (game.values(kept[::-1]) == first[::-1]).all()
-    assert sorted(game.bound.heard) == sorted({(1, 1, 1), (0, 0, 0), (1, 1, 0)})
-    assert game.passes == 3
-
-
 def test_all_classes_come_from_one_pass_over_the_coalitions(model, monkeypatch):
     run = []
     logits = model.logits

@@ -8,11 +8,10 @@ import torch
 from attribution.games import RATE, units, wave
 
 import speechinterp as si
-from speechinterp.attribution.baselines import corpus_mean, filling
 from speechinterp.attribution.players import players_of
 from speechinterp.attribution.units import Patches, Windows, segments_of
 from speechinterp.audio import Sound
-from speechinterp.corpora import Corpus, Utterance
+from speechinterp.corpora import Utterance
 from speechinterp.errors import AnnotationError, AttributionError
 from speechinterp.segments import Segment, Tier
 
@@ -52,32 +51,6 @@ def test_changes_of_units_add_up(baseline):
     both = without(players, 0, 2)
     assert both == pytest.approx(without(players, 0) + without(players, 2) - X, abs=1e-6)
     assert (both != X).any()
-
-
-def test_each_baseline_is_what_it_says():
-    x, random = wave(8), np.random.default_rng(0)
-    here = x[1000:1480]
-    assert (filling("reversed", x, 1000, 1480, random) == here[::-1]).all()
-    assert (filling("neighbour", x, 1000, 1480, random) == x[520:1000]).all()
-    assert (filling("neighbour", x, 100, 580, random) == x[580:1060]).all()
-    noise = filling("noise", x, 1000, 1480, random)
-    assert np.abs(np.fft.rfft(noise)) == pytest.approx(np.abs(np.fft.rfft(here)), abs=1e-4)
-    assert (filling(x[::-1].copy(), x, 1000, 1480, random) == x[::-1][1000:1480]).all()
-    long = filling("neighbour", x[:1000], 100, 900, random)
-    assert (long[:100] == x[:100]).all()
-    assert (long[100:200] == x[:100]).all()
-
-
-def test_the_mean_of_a_corpus_is_noise_with_its_spectrum():
-    corpus = Corpus.of([utterance(wave(30)), Utterance("c", Sound(wave(40), RATE))], "two")
-    mean = corpus_mean(corpus)
-    players = players_of(X, RATE, units(N), mean, seed=1)
-    assert players.settings["baseline"] == "mean of two"
-    start, stop = players.spans[1]
-    level = np.square(without(players, 1)[start + 40 : stop - 40]).mean()
-    assert level == pytest.approx(np.square(wave(40)).mean(), rel=0.5)
-    with pytest.raises(AttributionError, match="mean spectrum at 16000 Hz for a model at 8000"):
-        players_of(X, 8000, [Segment(0.1, 0.2, "a")], mean)
 
 
 def test_deletion_moves_what_comes_later():
@@ -137,20 +110,6 @@ def test_units_that_do_not_fit_are_refused(given, error, match):
     u = utterance(words=[Segment(0, 0.05, "a")], none=[])
     with pytest.raises(error, match=match):
         players_of(u, RATE, given)
-
-
-@pytest.mark.parametrize(
-    ("baseline", "match"),
-    [
-        ("zeros", "baseline 'zeros'.*silence, noise, neighbour, reversed, delete"),
-        ("corpus-mean", r"corpus_mean\(corpus\)"),
-        (X[:-1], r"a baseline of shape \(2879,\) for a sound of 2880 samples"),
-        (np.full(len(X), np.nan, np.float32), "NaN"),
-    ],
-)
-def test_baselines_that_do_not_fit_are_refused(baseline, match):
-    with pytest.raises(AttributionError, match=match):
-        players_of(X, RATE, units(N), baseline)
 
 
 def test_other_bad_input_is_refused():
