@@ -39,6 +39,7 @@ STUDIES = {
     ),
     "08_abx": (["--utterances", 16, "--by", "none", "--across", "none"], ["errors", "pairs"]),
     "10_number_probe": ([], ["in_the_sentence", "cue_before", "cue_after", "heard_alone"]),
+    "16_continuum": (["--corpus", "demo?type=assimilation", "--model", "demo/untrained"], ["continuum"]),
 }
 
 
