@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "AlignmentError",
     "AnnotationError",
@@ -18,6 +20,7 @@ __all__ = [
     "StoreError",
     "TapError",
     "TargetError",
+    "check_choice",
     "shortlist",
 ]
 
@@ -110,6 +113,16 @@ class ProbeError(SpeechInterpError):
 
 class SimilarityError(SpeechInterpError):
     """Two views cannot be compared on the data given: other units, too few of them, or unknown conditions."""
+
+
+def check_choice(
+    name: str, value: object, known: Iterable[object], error: type[SpeechInterpError], fix: str = ""
+) -> None:
+    """Raise an error if an argument is none of the values it can have; without `fix` the first is advised."""
+    values = list(known)
+    if value not in values:
+        fix = fix or f"{name}={values[0]!r}"
+        raise error(f"{name} {value!r}", expected=f"one of {shortlist(values, 20)}", fix=fix)
 
 
 def shortlist(items: object, limit: int = 10) -> str:

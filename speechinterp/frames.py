@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from speechinterp.errors import FrameError
+from speechinterp.errors import FrameError, check_choice
 
 __all__ = ["FrameGrid", "FrameRule", "exact_seconds"]
 
@@ -149,10 +149,7 @@ class FrameGrid:
         - inside: first frame with o + ih >= a, last with o + ih + r <= b;
         - majority: the shared length min(b, o+ih+r) - max(a, o+ih) exceeds r/2.
         """
-        if rule not in RULES:
-            raise FrameError(
-                f"frame rule {rule!r}", expected=f"one of {', '.join(RULES)}", fix="rule='centre'"
-            )
+        check_choice("frame rule", rule, RULES, FrameError, "rule='centre'")
         a, b = (exact_seconds(t) * self.sample_rate for t in (start, end))
         if a > b:
             raise FrameError(

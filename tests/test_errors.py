@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from speechinterp import errors
-from speechinterp.errors import AudioError, SpeechInterpError, shortlist
+from speechinterp.errors import AudioError, FrameError, SpeechInterpError, check_choice, shortlist
 
 CLASSES = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
 
@@ -59,3 +59,12 @@ def test_copies_keep_class_and_parts(cls, again):
 )
 def test_shortlist(items, limit, text):
     assert shortlist(items, limit) == text
+
+
+def test_a_choice_is_refused_with_what_there_is_and_the_first_is_advised():
+    assert check_choice("rule", "centre", ("centre", "overlap"), FrameError) is None
+    with pytest.raises(FrameError) as caught:
+        check_choice("rule", "some", iter(("centre", "overlap")), FrameError)
+    assert str(caught.value) == "rule 'some'. Expected: one of centre, overlap. Fix: rule='centre'."
+    with pytest.raises(FrameError, match="Fix: --rule overlap"):
+        check_choice("rule", "some", ("centre", "overlap"), FrameError, "--rule overlap")

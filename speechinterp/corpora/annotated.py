@@ -12,7 +12,7 @@ from speechinterp.corpora.formats.ctm import parse_ctm_of_several
 from speechinterp.corpora.labels import INVENTORIES, map_labels
 from speechinterp.corpora.tiers import fit_to_audio, transcript_of, with_standard_names
 from speechinterp.corpora.utterance import Corpus, Utterance
-from speechinterp.errors import AnnotationError, CorpusError, shortlist
+from speechinterp.errors import AnnotationError, CorpusError, check_choice, shortlist
 from speechinterp.segments import Tier
 
 __all__ = ["annotation_tiers", "read_annotated"]
@@ -67,8 +67,8 @@ def read_annotated(
         If there is no sound, two files have the same id, or an option is unknown.
     """
     place = root if annotations is None else Path(annotations).expanduser()
-    if format is not None and format not in FORMATS:
-        raise CorpusError(f"format={format}", expected=f"one of {', '.join(FORMATS)}", fix="format=textgrid")
+    if format is not None:
+        check_choice("format", format, FORMATS, CorpusError, "format=textgrid")
     name_speaker, mapped, suffixes = speaker_rule(speaker), _label_rule(labels), _suffixes(format)
     if not place.is_file():
         existing_folder(place)

@@ -14,7 +14,7 @@ from speechinterp.corpora.files import beside, find_audio, read_text, relative
 from speechinterp.corpora.formats.buckeye import MARK, parse_phones, parse_words
 from speechinterp.corpora.labels import INVENTORIES, map_labels
 from speechinterp.corpora.utterance import Corpus, Utterance
-from speechinterp.errors import AnnotationError, CorpusError
+from speechinterp.errors import AnnotationError, CorpusError, check_choice
 from speechinterp.segments import Segment, Tier
 
 __all__ = ["read_buckeye"]
@@ -55,10 +55,7 @@ def read_buckeye(root: Path, *, pause: int = 500, labels: str = "buckeye") -> Co
     Pitt, M. A., Johnson, K., Hume, E., Kiesling, S. & Raymond, W. (2005). The Buckeye corpus of conversational
     speech: labeling conventions and a test of transcriber reliability. Speech Communication 45, 89-95.
     """
-    if labels not in INVENTORIES:
-        raise CorpusError(
-            f"labels={labels}", expected=f"one of {', '.join(INVENTORIES)}", fix="labels=timit39"
-        )
+    check_choice("labels", labels, INVENTORIES, CorpusError, "labels=timit39")
     sources: dict[str, Callable[[], Utterance]] = {}
     for id_, audio in find_audio(root).items():
         read = partial(_tiers, audio, root, labels)

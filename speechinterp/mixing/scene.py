@@ -14,6 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 import speechinterp
+from speechinterp import errors
 from speechinterp.corpora import Utterance
 from speechinterp.errors import MixingError
 from speechinterp.frames import FrameRule
@@ -238,10 +239,7 @@ def _check_sources(sources: Partition, gaps: Gaps, name: str) -> None:
 
 def check_choice(name: str, value: str, known: Sequence[str]) -> None:
     """Raise MixingError if an argument is none of the values it can have."""
-    if value not in known:
-        raise MixingError(
-            f"{name}={value!r}", expected=f"one of {', '.join(known)}", fix=f"{name}={known[0]!r}"
-        )
+    errors.check_choice(name, value, known, MixingError)
 
 
 _known: weakref.WeakKeyDictionary[SpeechModel, tuple[object, dict[str, Any]]] = weakref.WeakKeyDictionary()

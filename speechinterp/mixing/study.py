@@ -15,7 +15,7 @@ import xarray as xr
 
 import speechinterp
 from speechinterp.corpora import Corpus
-from speechinterp.errors import MixingError, SpeechInterpError
+from speechinterp.errors import MixingError, SpeechInterpError, check_choice
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.relevance import chefer
@@ -97,8 +97,7 @@ def mix_corpus(
     SpeechInterpError
         For a bad utterance; finished maps stay.
     """
-    if method not in METHODS:
-        raise MixingError(f"method {method!r}", expected=f"one of {', '.join(METHODS)}", fix="value-zeroing")
+    check_choice("method", method, METHODS, MixingError)
     folder = Path(out)
     identity = {
         "method": method,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from speechinterp.corpora import Utterance
-from speechinterp.errors import AnnotationError, FrameError, MixingError, shortlist
+from speechinterp.errors import AnnotationError, FrameError, MixingError, check_choice, shortlist
 from speechinterp.frames import RULES, FrameGrid, FrameRule
 from speechinterp.segments import Segment
 
@@ -171,10 +171,7 @@ def partition(
         spans = [range(i, i + 1) for i in range(sounding)]
     else:
         segments = _segments(utterance, unit)
-        if rule not in RULES:
-            raise FrameError(
-                f"frame rule {rule!r}", expected=f"one of {', '.join(RULES)}", fix="rule='centre'"
-            )
+        check_choice("frame rule", rule, RULES, FrameError, "rule='centre'")
         _check_times(segments, name, duration, grid.hop / grid.sample_rate)
         spans = [grid.frames_in(s.start, s.end, rule) for s in segments]
         _check_frames(segments, spans, name, sounding, rule)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from speechinterp.embedded import REINSTALL, embedded_folder, embedded_models
-from speechinterp.errors import ModelError, shortlist
+from speechinterp.errors import ModelError, check_choice, shortlist
 from speechinterp.models.files import (
     checkpoint_files,
     file_of,
@@ -155,8 +155,7 @@ def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
         for d in (torch.float32, torch.bfloat16, torch.float64, torch.float16)
     }
     name = str(dtype).removeprefix("torch.")
-    if name not in known:
-        raise ModelError(f"dtype {name!r}", expected=f"one of {', '.join(known)}", fix="dtype='float32'")
+    check_choice("dtype", name, known, ModelError)
     if known[name] == torch.float16 and device.type == "cpu":
         raise ModelError(
             "dtype 'float16' on a CPU",

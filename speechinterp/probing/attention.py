@@ -28,11 +28,12 @@ import torch
 
 from speechinterp.errors import ProbeError, shortlist
 from speechinterp.probing.cross_validation import Guess, cross_validate, majority
+from speechinterp.probing.descent import minimise
 from speechinterp.probing.folds import Integers, codes
 from speechinterp.probing.linear import scale_of
 from speechinterp.probing.plan import make_plan
 from speechinterp.probing.table import accuracies, check_confidence, table
-from speechinterp.probing.units import finite, in_order
+from speechinterp.probing.units import check_column, finite, in_order
 from speechinterp.representations import Representations
 
 __all__ = ["probe_utterances"]
@@ -132,12 +133,8 @@ def _utterances(reps: Representations, target: str | None) -> tuple[pd.DataFrame
     """Return one row an utterance, and the utterance of every unit [shape=(units,)]."""
     in_order(reps)
     units = reps.units.reset_index(drop=True)
-    if target is not None and target not in units.columns:
-        raise ProbeError(
-            f"The units have no column {target!r}",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="add the column to reps.units, for instance with describe_units",
-        )
+    if target is not None:
+        check_column(units, target)
     owner = codes(units["utterance"])
     if target is not None:
         different = units.groupby("utterance")[target].nunique(dropna=False)
@@ -230,15 +227,10 @@ def _learn(
     q = torch.zeros(frames.shape[1], device=frames.device, requires_grad=attend)
     w = torch.zeros(frames.shape[1], n_classes, device=frames.device, requires_grad=True)
     b = torch.zeros(n_classes, device=frames.device, requires_grad=True)
-    learnt = [q, w, b] if attend else [w, b]
-    optimiser = torch.optim.LBFGS(learnt, max_iter=MAX_STEPS, line_search_fn="strong_wolfe")
 
-    def closure() -> torch.Tensor:
-        optimiser.zero_grad()
+    def objective() -> torch.Tensor:
         loss = torch.nn.functional.cross_entropy(_logits(frames, owner, len(target), (q, w, b)), target)
-        objective = loss + 0.5 / (strength * len(target)) * ((w * w).sum() + (q * q).sum())
-        objective.backward()
-        return objective
+        return loss + 0.5 / (strength * len(target)) * ((w * w).sum() + (q * q).sum())
 
-    optimiser.step(closure)
+    minimise(objective, [q, w, b] if attend else [w, b], MAX_STEPS)
     return q.detach(), w.detach(), b.detach()

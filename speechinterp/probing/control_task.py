@@ -21,12 +21,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from speechinterp.errors import ProbeError, shortlist
+from speechinterp.errors import ProbeError
 from speechinterp.probing.folds import Integers, codes
 from speechinterp.probing.linear import Doubles
 from speechinterp.probing.plan import Plan
 from speechinterp.probing.scores import Counts, resamples
 from speechinterp.probing.table import Row
+from speechinterp.probing.units import check_column
 
 __all__ = ["control_labels", "selectivity"]
 
@@ -50,12 +51,7 @@ def control_labels(units: pd.DataFrame, labels: Integers, types: str, seed: int)
     ProbeError
         If there is no such column, or if it has too few values to give each label.
     """
-    if types not in units.columns:
-        raise ProbeError(
-            f"The units have no column {types!r} of types",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="types='label', or add the column to reps.units",
-        )
+    check_column(units, types, "types='label', or add the column to reps.units")
     type_of = codes(units[types])
     drawn = np.random.default_rng(seed).choice(labels, size=int(type_of.max()) + 1)
     control = np.unique(drawn[type_of], return_inverse=True)[1].astype(np.int64)

@@ -89,13 +89,7 @@ def encode(
             fix="features={'phone': ['label'], 'length': ['duration']}",
         )
     plan = make_plan(
-        reps,
-        None,
-        folds,
-        n_folds=n_folds,
-        seed=seed,
-        baselines=baselines,
-        shared_speakers=shared_speakers,
+        reps, None, folds, n_folds=n_folds, seed=seed, baselines=baselines, shared_speakers=shared_speakers
     )
     parts = [design(plan.units, [c for c in columns if c != "speaker"]) for columns in features.values()]
     parts = [

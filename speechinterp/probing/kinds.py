@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from speechinterp.errors import ProbeError, shortlist
+from speechinterp.errors import ProbeError, check_choice, shortlist
 from speechinterp.probing.attention import probe_utterances
 from speechinterp.probing.encoding import encode
 from speechinterp.probing.layer_mix import mix_layers
@@ -64,8 +64,7 @@ def probe_by_kind(
     ProbeError
         If there is no such kind, or it takes no such argument.
     """
-    if kind not in KINDS:
-        raise ProbeError(f"There is no probe {kind!r}", expected=f"one of {shortlist(KINDS, 20)}", fix="lda")
+    check_choice("probe", kind, KINDS, ProbeError, "probe='lda'")
     extra = {
         "types": types,
         "confounds": list(confounds) or None,

@@ -29,6 +29,7 @@ import torch
 
 from speechinterp.errors import ProbeError
 from speechinterp.probing.cross_validation import best_of, majority
+from speechinterp.probing.descent import minimise
 from speechinterp.probing.folds import Integers
 from speechinterp.probing.linear import Doubles, scale_of
 from speechinterp.probing.plan import MODELS, Plan, make_plan
@@ -88,23 +89,13 @@ class ScalarMix:
         a = torch.zeros(len(layers), device=device, requires_grad=True)
         w = torch.zeros(layers.shape[2], n_classes, device=device, requires_grad=True)
         b = torch.zeros(n_classes, device=device, requires_grad=True)
-        optimiser = torch.optim.LBFGS(
-            [a, w, b],
-            max_iter=MAX_STEPS,
-            tolerance_grad=1e-5,
-            tolerance_change=1e-7,
-            line_search_fn="strong_wolfe",
-        )
 
-        def closure() -> torch.Tensor:
-            optimiser.zero_grad()
+        def objective() -> torch.Tensor:
             logits = torch.tensordot(torch.softmax(a, 0), layers, 1) @ w + b
             loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
-            objective = (loss + 0.5 / strength * (w * w).sum()) / len(target)
-            objective.backward()
-            return objective
+            return (loss + 0.5 / strength * (w * w).sum()) / len(target)
 
-        optimiser.step(closure)
+        minimise(objective, [a, w, b], MAX_STEPS, tolerance_grad=1e-5, tolerance_change=1e-7)
         shares = torch.softmax(a.detach().double(), 0)
         return Mixed(*(part.detach().double().cpu().numpy() for part in (shares, w, b)))
 

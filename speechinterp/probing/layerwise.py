@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from speechinterp.errors import ProbeError, shortlist
+from speechinterp.errors import ProbeError, check_choice
 from speechinterp.probing.closed_form import InMemory, LinearDiscriminant, Ridge
 from speechinterp.probing.confounds import centred_on, design
 from speechinterp.probing.control_task import control_labels, selectivity
@@ -113,10 +113,7 @@ def probe(
     Belinkov, Y. (2022). Probing classifiers: promises, shortcomings, and advances. Computational Linguistics
     48(1). Hewitt, J., & Liang, P. (2019). Designing and interpreting probes with control tasks. EMNLP.
     """
-    if probe not in KINDS:
-        raise ProbeError(
-            f"There is no probe {probe!r}", expected=f"one of {shortlist(KINDS)}", fix="probe='logistic'"
-        )
+    check_choice("probe", probe, KINDS, ProbeError, "probe='logistic'")
     check_confidence(confidence)
     plan = make_plan(
         reps,

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import ProbeError, shortlist
+from speechinterp.probing.units import check_column
 from speechinterp.representations import Representations
 
 __all__ = ["adjacent_pairs", "edges"]
@@ -45,12 +46,7 @@ def adjacent_pairs(units: pd.DataFrame, target: str) -> pd.DataFrame:
     ProbeError
         If there is no such column.
     """
-    if target not in units.columns:
-        raise ProbeError(
-            f"The units have no column {target!r}",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="add the column to reps.units",
-        )
+    check_column(units, target)
     order = (
         units.reset_index(drop=True)
         .sort_values(["utterance", "start", "end"], kind="stable")

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from speechinterp.errors import ProbeError, shortlist
+from speechinterp.errors import ProbeError
 from speechinterp.probing.cross_validation import Study
 from speechinterp.probing.folds import Integers, assign_folds, codes, groups_of
 from speechinterp.probing.streaming import Stream
-from speechinterp.probing.units import finite, in_order, matching, usable
+from speechinterp.probing.units import check_column, finite, in_order, matching, usable
 from speechinterp.representations import Representations
 
 __all__ = ["Plan", "make_plan"]
@@ -106,12 +106,8 @@ def make_plan(
         sources[name] = (baseline, matching(name, baseline, units))
     if not isinstance(folds, str) and np.shape(folds) == order.shape:
         folds = np.asarray(folds)[order]
-    if target is not None and target not in units.columns:
-        raise ProbeError(
-            f"The units have no column {target!r}",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="target='label', or add the column to reps.units",
-        )
+    if target is not None:
+        check_column(units, target)
     given = not isinstance(folds, str)
     groups, clusters = groups_of(units, folds, shared_speakers=shared_speakers)
     rare: list[str] = []

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from speechinterp.errors import ProbeError, shortlist
+from speechinterp.errors import ProbeError, check_choice, shortlist
 from speechinterp.probing.closed_form import InMemory, LinearDiscriminant, Ridge
 from speechinterp.probing.cross_validation import INNER_FOLDS, Solver, best_of, fit_and_guess
 from speechinterp.probing.folds import Integers, codes, held_out
@@ -30,7 +30,7 @@ from speechinterp.probing.logistic import Logistic
 from speechinterp.probing.mlp import MLP
 from speechinterp.probing.scores import METRICS, Counts, intervals, metrics, resamples
 from speechinterp.probing.table import check_confidence
-from speechinterp.probing.units import finite, in_order
+from speechinterp.probing.units import check_column, finite, in_order
 from speechinterp.representations import Representations
 
 __all__ = ["transfer"]
@@ -84,10 +84,7 @@ def transfer(
         "ridge": partial(InMemory, kind=Ridge),
         "lda": partial(InMemory, kind=LinearDiscriminant),
     }
-    if probe not in solvers:
-        raise ProbeError(
-            f"There is no probe {probe!r}", expected=f"one of {shortlist(solvers)}", fix="probe='lda'"
-        )
+    check_choice("probe", probe, solvers, ProbeError, "probe='lda'")
     old, old_rows = _labelled(train, target)
     new, new_rows = _labelled(test, target)
     known = new[target].isin(old[target]).to_numpy()
@@ -153,12 +150,7 @@ def transfer(
 
 def _labelled(reps: Representations, target: str) -> tuple[pd.DataFrame, Integers]:
     units, order = in_order(reps)
-    if target not in units.columns:
-        raise ProbeError(
-            f"The units have no column {target!r}",
-            expected=f"one of {shortlist(units.columns, 20)}",
-            fix="add the column to reps.units of both",
-        )
+    check_column(units, target, "add the column to reps.units of both")
     named = units[target].notna().to_numpy()
     kept = units[named].reset_index(drop=True)
     return kept.assign(**{target: kept[target].astype(str)}), order[named]

@@ -12,9 +12,19 @@ from speechinterp.errors import ProbeError, shortlist
 from speechinterp.probing.folds import Integers, rare_labels
 from speechinterp.representations import Representations
 
-__all__ = ["finite", "in_order", "matching", "usable"]
+__all__ = ["check_column", "finite", "in_order", "matching", "usable"]
 
 KEY = ["utterance", "start", "end", "label"]
+
+
+def check_column(units: pd.DataFrame, name: str, fix: str = "") -> None:
+    """Raise ProbeError if the units have no such column."""
+    if name not in units.columns:
+        raise ProbeError(
+            f"The units have no column {name!r}",
+            expected=f"one of {shortlist(units.columns, 20)}",
+            fix=fix or "add the column to reps.units, for instance with describe_units",
+        )
 
 
 def in_order(reps: Representations) -> tuple[pd.DataFrame, Integers]:

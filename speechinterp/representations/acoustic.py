@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speechinterp.audio import log_mel, mfcc
 from speechinterp.corpora import Utterance
-from speechinterp.errors import AudioError
+from speechinterp.errors import AudioError, check_choice
 from speechinterp.frames import FrameGrid
 from speechinterp.models.model import Heard, SpeechModel
 
@@ -44,10 +44,7 @@ class AcousticFeatures:
     """
 
     def __init__(self, kind: Literal["mfcc", "logmel"], like: SpeechModel | None = None) -> None:
-        if kind not in DIMENSIONS:
-            raise AudioError(
-                f"acoustic features {kind!r}", expected=f"one of {', '.join(DIMENSIONS)}", fix="kind='mfcc'"
-            )
+        check_choice("acoustic features", kind, DIMENSIONS, AudioError, "kind='mfcc'")
         self.kind = kind
         self.like = like
         self.windows = FrameGrid(RATE, HOP, WINDOW)

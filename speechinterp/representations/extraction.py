@@ -16,7 +16,7 @@ import torch
 
 import speechinterp
 from speechinterp.corpora import Corpus
-from speechinterp.errors import AnnotationError, FrameError, StoreError
+from speechinterp.errors import AnnotationError, FrameError, StoreError, check_choice
 from speechinterp.frames import RULES, FrameRule
 from speechinterp.representations.encoder import Encoder, deviation
 from speechinterp.representations.plan import cut_into_shards
@@ -130,11 +130,7 @@ def _check(unit: str, pool: str, rule: str, on_bad: str, shard: tuple[int, int])
         ("rule", rule, RULES),
         ("on_bad", on_bad, get_args(OnBad)),
     ):
-        if value not in known:
-            error = StoreError if name == "on_bad" else FrameError
-            raise error(
-                f"{name} {value!r}", expected=f"one of {', '.join(known)}", fix=f"{name}={known[0]!r}"
-            )
+        check_choice(name, value, known, StoreError if name == "on_bad" else FrameError)
     if pool == "slice" and unit == "frames":
         raise StoreError("pool 'slice' with unit 'frames'", expected="a tier as unit", fix="unit='phones'")
     part, n_parts = shard

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from speechinterp.errors import SimilarityError
+from speechinterp.errors import SimilarityError, check_choice
 from speechinterp.representations import Representations
 from speechinterp.similarity.dtw import DISTANCES, DistanceName, frame_distances, warped
 from speechinterp.similarity.jackknife import jackknife
@@ -181,10 +181,7 @@ class _Study:
         self, reps: Representations, *, on: str, by: Sequence[str], across: str | Sequence[str] | None,
         distance: DistanceName, device: str,
     ) -> None:  # fmt: skip
-        if distance not in DISTANCES:
-            raise SimilarityError(
-                f"distance {distance!r}", expected=f"one of {', '.join(DISTANCES)}", fix="distance='angular'"
-            )
+        check_choice("distance", distance, DISTANCES, SimilarityError)
         self.on, self.distance, self.device = on, distance, device
         self.by = [by] if isinstance(by, str) else list(by)
         self.across = [across] if isinstance(across, str) else list(across or ())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from speechinterp.errors import SimilarityError
+from speechinterp.errors import SimilarityError, check_choice
 from speechinterp.representations import Moments, Representations
 from speechinterp.similarity.compare import Chance, compared
 from speechinterp.similarity.nulls import Null, Rotations
@@ -80,24 +80,15 @@ def cca(
     interpretability. NeurIPS. Morcos, A., Raghu, M., & Bengio, S. (2018). Insights on representational similarity
     in neural networks with canonical correlation. NeurIPS.
     """
-    if kind not in get_args(Kind):
-        raise SimilarityError(
-            f"kind {kind!r}", expected=f"one of {', '.join(get_args(Kind))}", fix="kind='svcca'"
-        )
+    check_choice("kind", kind, get_args(Kind), SimilarityError)
     if not 0 < variance <= 1:
         raise SimilarityError(
             f"variance is {variance}", expected="a share above 0, up to 1", fix="variance=0.99"
         )
-    settings: dict[str, Any] = {
-        "null": null,
-        "n_null": n_null,
-        "over": over,
-        "confidence": confidence,
-        "seed": seed,
-        "baselines": baselines,
-        "progress": progress,
-    }
-    return compared(reps, other, _Canonical(kind, variance), **settings)
+    return compared(
+        reps, other, _Canonical(kind, variance), null=null, n_null=n_null, over=over, confidence=confidence, seed=seed,
+        baselines=baselines, progress=progress,
+    )  # fmt: skip
 
 
 class _Own(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from speechinterp.errors import SimilarityError
+from speechinterp.errors import SimilarityError, check_choice
 from speechinterp.representations import Moments, Representations, Statistics
 from speechinterp.similarity.jackknife import jackknife
 from speechinterp.similarity.nulls import NULLS, Null, Rotations, orders, rotations, spans
@@ -32,8 +32,7 @@ def check_settings(null: str, n_null: int, confidence: float) -> None:
     SimilarityError
         If one is not among its values.
     """
-    if null not in NULLS:
-        raise SimilarityError(f"null {null!r}", expected=f"one of {', '.join(NULLS)}", fix="null='shift'")
+    check_choice("null", null, NULLS, SimilarityError)
     if not 0 < confidence < 1 or n_null < 1:
         raise SimilarityError(
             f"confidence {confidence} and n_null {n_null}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,16 +64,10 @@ def procrustes(
     Ding, F., Denain, J.-S., & Steinhardt, J. (2021). Grounding representation similarity through statistical
     testing. NeurIPS. Williams, A. H., et al. (2021). Generalized shape metrics on neural representations. NeurIPS.
     """
-    settings: dict[str, Any] = {
-        "null": null,
-        "n_null": n_null,
-        "over": over,
-        "confidence": confidence,
-        "seed": seed,
-        "baselines": baselines,
-        "progress": progress,
-    }
-    return compared(reps, other, _Rotated(), **settings)
+    return compared(
+        reps, other, _Rotated(), null=null, n_null=n_null, over=over, confidence=confidence, seed=seed,
+        baselines=baselines, progress=progress,
+    )  # fmt: skip
 
 
 class _Rotated:

@@ -168,7 +168,7 @@ def test_the_distance_is_precise_where_vectors_hardly_differ():
 
 
 def test_unknown_arguments():
-    with pytest.raises(MixingError, match="where='middle'"):
+    with pytest.raises(MixingError, match="where 'middle'"):
         si.mixing.value_zeroing(shared_model("wav2vec2"), wave(), UNITS, where="middle")
     with pytest.raises(MixingError, match="has no decoder"):
         si.mixing.value_zeroing(shared_model("wav2vec2"), wave(), UNITS, where="cross")

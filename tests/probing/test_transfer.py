@@ -76,5 +76,5 @@ def test_shared_speakers_and_other_models_are_refused(corpora):
         transfer(corpora[0], narrow, probe="lda")
     with pytest.raises(ProbeError, match="no column 'stress'"):
         transfer(*corpora, "stress")
-    with pytest.raises(ProbeError, match="no probe 'svm'"):
+    with pytest.raises(ProbeError, match="probe 'svm'"):
         transfer(*corpora, probe="svm")

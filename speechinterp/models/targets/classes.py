@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from speechinterp.errors import TargetError, shortlist
+from speechinterp.errors import TargetError, check_choice, shortlist
 from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.targets.bound import Part, Pass, Target, Window
 
@@ -43,10 +43,7 @@ def label(name: str | Sequence[str] | None = None, *, scale: Scale = "log-probab
     The softmax runs over all classes; over the values of one slot, where outputs are named ``slot=value``; and a
     logistic function takes its place in models whose configuration says `multi_label_classification` without slots.
     """
-    if scale not in get_args(Scale):
-        raise TargetError(
-            f"scale {scale!r}", expected=f"one of {', '.join(get_args(Scale))}", fix="scale='logit'"
-        )
+    check_choice("scale", scale, get_args(Scale), TargetError, "scale='logit'")
 
     def find(model: SpeechModel, heard: Heard) -> Part:
         names = class_names(model)

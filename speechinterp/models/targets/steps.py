@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,9 @@ from speechinterp.models.targets.decoder import script
 from speechinterp.models.targets.written import written
 
 __all__ = ["entropy", "kl", "surprisal"]
+
+Score = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of log-probabilities of every step now and for the original sound, and of what is said there."""
 
 
 def entropy(*, said: str | None = None, generated: bool = False) -> Target:
@@ -27,11 +32,7 @@ def entropy(*, said: str | None = None, generated: bool = False) -> Target:
         One score for every token of a decoder (given those before it), or every symbol that a CTC head says: the
         mean over its frames.
     """
-
-    def score(said_now: Tensor, said_before: Tensor, ids: Tensor) -> Tensor:
-        return -(said_now.exp() * said_now).sum(-1)
-
-    return _target("entropy", score, said, generated)
+    return _target("entropy", lambda now, before, ids: -(now.exp() * now).sum(-1), said, generated)
 
 
 def surprisal(*, said: str | None = None, generated: bool = False) -> Target:
@@ -48,8 +49,8 @@ def surprisal(*, said: str | None = None, generated: bool = False) -> Target:
         One score a token, or a symbol of a CTC head, where it is the mean over its frames.
     """
 
-    def score(said_now: Tensor, said_before: Tensor, ids: Tensor) -> Tensor:
-        return -said_now.gather(-1, ids.expand(len(said_now), -1)[..., None])[..., 0]
+    def score(now: Tensor, before: Tensor, ids: Tensor) -> Tensor:
+        return -now.gather(-1, ids.expand(len(now), -1)[..., None])[..., 0]
 
     return _target("surprisal", score, said, generated)
 
@@ -72,14 +73,10 @@ def kl(*, said: str | None = None, generated: bool = False) -> Target:
     -----
     :math:`p^0` is what the model says of the original sound.
     """
-
-    def score(said_now: Tensor, said_before: Tensor, ids: Tensor) -> Tensor:
-        return (said_before.exp() * (said_before - said_now)).sum(-1)
-
-    return _target("kl", score, said, generated)
+    return _target("kl", lambda now, before, ids: (before.exp() * (before - now)).sum(-1), said, generated)
 
 
-def _target(kind: str, score: object, said: str | None, generated: bool) -> Target:
+def _target(kind: str, score: Score, said: str | None, generated: bool) -> Target:
     """Make a target of a score of every step."""
 
     def find(model: SpeechModel, heard: Heard) -> Part:
@@ -90,8 +87,7 @@ def _target(kind: str, score: object, said: str | None, generated: bool) -> Targ
     return Target(kind, {"said": said, "generated": generated or None}, find)
 
 
-def _of_tokens(model: SpeechModel, heard: Heard, score: object, said: str | None, generated: bool) -> Part:
-    assert callable(score)
+def _of_tokens(model: SpeechModel, heard: Heard, score: Score, said: str | None, generated: bool) -> Part:
     text = script(model, heard, said, generated)
     with torch.no_grad():
         inputs = model.prepare([heard])
@@ -100,16 +96,14 @@ def _of_tokens(model: SpeechModel, heard: Heard, score: object, said: str | None
     ids = torch.tensor(text.ids, device=model.device)[None]
 
     def read(run: Pass, windows: tuple[Window | None, ...]) -> Tensor:
-        found: Tensor = score(text.said(run), before, ids)
-        return found
+        return score(text.said(run), before, ids)
 
     n = len(text.ids)
     spans = tuple(text.span_of(range(i, i + 1)) for i in range(n))
     return Part(numbered(text.names), spans, read, (None,) * n, tokens=text.given)
 
 
-def _of_frames(model: SpeechModel, heard: Heard, score: object, said: str | None, generated: bool) -> Part:
-    assert callable(score)
+def _of_frames(model: SpeechModel, heard: Heard, score: Score, said: str | None, generated: bool) -> Part:
     known = written(model, heard, said, generated)
     before = torch.from_numpy(known.log_probs).to(model.device)
     kept = [i for i, symbol in enumerate(known.symbols) if symbol != known.vocabulary.delimiter]
