@@ -27,7 +27,7 @@ import torch
 import speechinterp as si
 from speechinterp.audio import RepairWarning, Sound
 from speechinterp.corpora import Corpus
-from speechinterp.mixing import decompose
+from speechinterp.mixing import OverlapWarning, decompose
 from speechinterp.models import SpeechModel, Tap
 
 Way = Callable[[], object]
@@ -225,7 +225,8 @@ def main() -> None:
     parser.add_argument("--out", default="runs/speed", type=Path)
     parser.add_argument("--memory-of", default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore", RepairWarning)
+    for expected in (RepairWarning, OverlapWarning):
+        warnings.simplefilter("ignore", expected)
     corpus, model = si.load_corpus(arguments.corpus), si.load_model(arguments.model, device="cpu")
     full = full_window(corpus, 30.0)
     if arguments.memory_of:

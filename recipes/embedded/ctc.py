@@ -64,6 +64,25 @@ def configuration(n_layers: int, n_labels: int) -> Wav2Vec2Config:
     )
 
 
+class LogMel(nn.Module):
+    """What convolutions are to give while they learn: the log-mel spectrum at the frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        bands = librosa.filters.mel(sr=RATE, n_fft=400, n_mels=N_MELS)
+        self.register_buffer("bands", torch.tensor(bands), persistent=False)
+
+    def forward(self, sounds: Tensor) -> Tensor:
+        """Return the spectrum, standardised in each band [shape=(batch, frames, bands)]."""
+        with torch.autocast("cpu", enabled=False):
+            window = torch.hann_window(400)
+            power = (
+                torch.stft(sounds, 400, 320, window=window, center=False, return_complex=True).abs().square()
+            )
+            bands = (self.bands @ power).clamp(min=1e-6).log().transpose(1, 2)
+        return (bands - bands.mean((0, 1))) / (bands.std((0, 1)) + 1e-3)
+
+
 class TwoHeads(nn.Module):
     """An encoder with a head for phones after a lower layer, and one for letters after the last."""
 
@@ -82,8 +101,7 @@ class TwoHeads(nn.Module):
                 "early": nn.Linear(192, len(phones)),
             }
         )
-        bands = librosa.filters.mel(sr=RATE, n_fft=400, n_mels=N_MELS)
-        self.register_buffer("bands", torch.tensor(bands), persistent=False)
+        self.spectrum = LogMel()
 
     def forward(self, sounds: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the logits of both heads, and of what helps in training [shape=(batch, frames, labels)]."""
@@ -105,16 +123,6 @@ class TwoHeads(nn.Module):
                 0.5 * frame_loss(helpers[kind].log_softmax(-1), batch, "phones", self.labels["phones"])
             )
         return torch.stack(parts).sum()
-
-    def spectrum(self, sounds: Tensor) -> Tensor:
-        """Return the log-mel spectrum at the frames, standardised in each band [shape=(batch, frames, bands)]."""
-        with torch.autocast("cpu", enabled=False):
-            window = torch.hann_window(400)
-            power = (
-                torch.stft(sounds, 400, 320, window=window, center=False, return_complex=True).abs().square()
-            )
-            bands = (self.bands @ power).clamp(min=1e-6).log().transpose(1, 2)
-        return (bands - bands.mean((0, 1))) / (bands.std((0, 1)) + 1e-3)
 
     def export(self, kind: str) -> Any:
         """Return one head with the layers it reads, as a model for CTC."""
@@ -203,13 +211,15 @@ def _one_each(labels: list[str], all_labels: list[str]) -> str:
 
 def main() -> None:
     """Train both and save them."""
-    a, examples, dev = begun(options(__doc__, epochs=12, seed=1))
+    a, examples, dev = begun(options(__doc__, epochs=(9, 3), seed=1))
     phones = [BLANK, "<unk>", *sorted({label for e in examples for _, _, label in e.marks["phones"]})]
     model = TwoHeads(phones)
-    train(
-        model, model.loss, twice(examples), epochs=a.epochs, rate=1e-3, seed=a.seed,
-        evaluate=lambda: scores(model, dev), draft=a.out / "ctc.pt",
-    )  # fmt: skip
+    often = twice(examples)
+    for n, (epochs, rate, shown) in enumerate(zip(a.epochs, (1e-3, 4e-4), (often, twice(often)), strict=True)):
+        train(
+            model, model.loss, shown, epochs=epochs, rate=rate, seed=a.seed + n,
+            evaluate=lambda: scores(model, dev), draft=a.out / "ctc.pt",
+        )  # fmt: skip
     card = {"epochs": a.epochs, "seed": a.seed, "dev": scores(model, dev)}
     for kind, name in (("letters", "wav2vec2"), ("phones", "wav2vec2-phones")):
         save(model.export(kind), a.out / name, tokenizer_files(model.labels[kind]), card)

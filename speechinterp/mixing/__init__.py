@@ -23,7 +23,7 @@ from speechinterp.mixing.readouts import ReadOut, head_readout, probe_readout
 from speechinterp.mixing.relevance import chefer
 from speechinterp.mixing.route_graph import Routes, read_routes
 from speechinterp.mixing.routing import neurons, routes
-from speechinterp.mixing.units import EmptyUnitWarning
+from speechinterp.mixing.units import EmptyUnitWarning, OverlapWarning
 from speechinterp.mixing.weights import attention, rollout
 from speechinterp.mixing.zeroing import value_zeroing
 
@@ -33,6 +33,7 @@ __all__ = [
     "EmptyUnitWarning",
     "LayerParts",
     "Norm",
+    "OverlapWarning",
     "ReadOut",
     "Routes",
     "agreement",

@@ -15,6 +15,7 @@ import xarray as xr
 
 import speechinterp
 from speechinterp.corpora import Corpus
+from speechinterp.corpora.files import readable
 from speechinterp.errors import MixingError, SpeechInterpError, check_choice
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.norms import attention_norm, globenc
@@ -114,8 +115,9 @@ def mix_corpus(
         path = folder / f"{id_}.nc"
         try:
             if not path.is_file():
-                utterance = corpus[id_]
-                mix = METHODS[method](model, utterance, **options)
+                with readable(id_):
+                    utterance = corpus[id_]
+                    mix = METHODS[method](model, utterance, **options)
                 mix.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
                 write_map(mix, path)
             elif read_map(path).attrs.get("study") != study:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -18,13 +18,17 @@ from speechinterp.errors import AnnotationError, FrameError, MixingError, check_
 from speechinterp.frames import RULES, FrameGrid, FrameRule
 from speechinterp.segments import Segment
 
-__all__ = ["EmptyUnitWarning", "Partition", "Unit", "every_frame", "partition", "positions"]
+__all__ = ["EmptyUnitWarning", "OverlapWarning", "Partition", "Unit", "every_frame", "partition", "positions"]
 
 Unit = str | Sequence[Segment]
 
 
 class EmptyUnitWarning(UserWarning):
     """A unit is so short that no frame belongs to it, and is left out of a map."""
+
+
+class OverlapWarning(UserWarning):
+    """Units overlap in time; what they share was divided in the middle."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,13 @@ def partition(
     unit
         ``"frames"``, a tier name, or segments. Segments of a tier without a label are no units.
     rule
-        Which frames belong to a unit.
+        Which frames belong to a unit. Where neighbours overlap, each takes half of what they share.
 
     Raises
     ------
     AnnotationError
-        If units lie outside the sound, share frames, or are more than there are frames.
+        If units lie outside the sound, lie within one another, share frames by the rule, or are more than there are
+        frames.
     MixingError
         If there is no tier, or no unit with a frame.
     """
@@ -173,6 +178,7 @@ def partition(
         segments = _segments(utterance, unit)
         check_choice("frame rule", rule, RULES, FrameError, "rule='centre'")
         _check_times(segments, name, duration, grid.hop / grid.sample_rate)
+        segments = _apart(segments, name)
         spans = [grid.frames_in(s.start, s.end, rule) for s in segments]
         _check_frames(segments, spans, name, sounding, rule)
     kept = [i for i, span in enumerate(spans) if span]
@@ -239,6 +245,23 @@ def _check_times(segments: Sequence[Segment], name: str, duration: float, tolera
         )
 
 
+def _apart(segments: Sequence[Segment], name: str) -> list[Segment]:
+    """Divide what neighbours share between them, and warn; what lies within another stays, to be refused."""
+    found, shared = list(segments), []
+    for i, (first, second) in enumerate(pairwise(segments)):
+        if first.start < second.start < first.end - 1e-9 and first.end < second.end:
+            middle = (second.start + first.end) / 2
+            found[i], found[i + 1] = replace(found[i], end=middle), replace(second, start=middle)
+            shared += [first, second]
+    if shared:
+        warnings.warn(
+            f"{name}: units overlap, and each takes half of what they share: {shortlist(_named(shared), 4)}",
+            OverlapWarning,
+            stacklevel=5,
+        )
+    return found
+
+
 def _check_frames(
     segments: Sequence[Segment], spans: Sequence[range], name: str, n_frames: int, rule: str
 ) -> None:
@@ -255,6 +278,6 @@ def _check_frames(
             raise AnnotationError(
                 f"{name}: {' and '.join(_named([first, second]))} share frames by the rule {rule!r}",
                 expected="every frame in one unit, so that shares add up to 1",
-                cause="segments that overlap, or a rule that gives a frame to both its neighbours",
-                fix="rule='centre', or pass segments that do not overlap",
+                cause="a segment within another, or a rule that gives a frame to both its neighbours",
+                fix="rule='centre', or pass segments of which none lies within another",
             )

@@ -12,7 +12,7 @@ from tiny import shared_model
 import speechinterp as si
 from speechinterp.audio import Sound
 from speechinterp.errors import AnnotationError, FrameError, MixingError
-from speechinterp.mixing import EmptyUnitWarning
+from speechinterp.mixing import EmptyUnitWarning, OverlapWarning
 from speechinterp.segments import Segment, Tier
 
 
@@ -66,13 +66,24 @@ def test_tokens_have_labels_and_no_times():
             r"0.375 s long, but 1 of its units end later: 'late' 0.500-0.600 s",
         ),
         ([Segment(40, 150, "a"), Segment(150, 300, "b")], "times in samples or milliseconds"),
-        ([Segment(0.02, 0.2, "a"), Segment(0.1, 0.3, "b")], r"'a' .* and 'b' .* share frames"),
+        ([Segment(0.02, 0.3, "a"), Segment(0.1, 0.2, "b")], r"'a' .* and 'b' .* share frames"),
         ([Segment(i / 100, (i + 1) / 100, "x") for i in range(36)], "36 units and 18 frames"),
     ],
 )
 def test_units_that_do_not_fit_the_sound(units, message):
     with pytest.raises(AnnotationError, match=message):
         si.mixing.attention(shared_model("wav2vec2"), wave(), units)
+
+
+def test_neighbours_that_overlap_share_what_they_share():
+    model = shared_model("wav2vec2")
+    overlapping = [Segment(0.02, 0.12, "a"), Segment(0.1, 0.24, "b"), Segment(0.2, 0.34, "c")]
+    with pytest.warns(OverlapWarning, match=r"'a' 0.020-0.120 s, 'b' 0.100-0.240 s"):
+        found = si.mixing.attention(model, wave(), overlapping)
+    apart = [Segment(0.02, 0.11, "a"), Segment(0.11, 0.22, "b"), Segment(0.22, 0.34, "c")]
+    expected = si.mixing.attention(model, wave(), apart)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found.target_end[:3], [0.11, 0.22, 0.34])
 
 
 def test_a_unit_without_a_frame_is_left_out_and_named():
