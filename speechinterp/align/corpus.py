@@ -16,7 +16,8 @@ from speechinterp.align.entry import align
 from speechinterp.align.evaluation import boundary_errors
 from speechinterp.align.pronunciations import Lexicon
 from speechinterp.corpora import Corpus, Utterance, write_annotation
-from speechinterp.errors import AlignmentError, AudioError, SpeechInterpError
+from speechinterp.corpora.files import readable
+from speechinterp.errors import AlignmentError, SpeechInterpError
 from speechinterp.models import SpeechModel
 from speechinterp.segments import Segment, Tier
 
@@ -199,15 +200,8 @@ def _alignment(entry: dict[str, Any]) -> Alignment:
 
 
 def _read(corpus: Corpus, id_: str) -> Utterance:
-    try:
+    with readable(id_):
         return corpus[id_]
-    except OSError as error:
-        raise AudioError(
-            f"utterance {id_!r} cannot be read: {error.strerror or error}",
-            expected="files that can be read",
-            cause="missing permission, or a drive that failed or was taken away",
-            fix="make its files readable, or leave it out (--on-bad skip)",
-        ) from error
 
 
 def _fingerprint(lexicon: Lexicon | None) -> str | None:

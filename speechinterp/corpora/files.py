@@ -5,14 +5,15 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 from speechinterp.corpora.utterance import duplicate_id
-from speechinterp.errors import AnnotationError, CorpusError
+from speechinterp.errors import AnnotationError, AudioError, CorpusError
 
-__all__ = ["beside", "existing_folder", "find_audio", "read_text", "relative", "speaker_rule"]
+__all__ = ["beside", "existing_folder", "find_audio", "read_text", "readable", "relative", "speaker_rule"]
 
 AUDIO = frozenset([".aif", ".aiff", ".au", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus", ".sph", ".wav"])
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -28,6 +29,20 @@ def existing_folder(root: Path) -> Path:
             fix="give the path of the folder after the reader's name",
         )
     return root
+
+
+@contextmanager
+def readable(id_: str) -> Iterator[None]:
+    """Turn an error of the file system inside the block into an AudioError that names the utterance."""
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(
+            f"utterance {id_!r} cannot be read: {error.strerror or error}",
+            expected="files that can be read",
+            cause="missing permission, or a drive that failed or was taken away",
+            fix="make its files readable, or leave it out (--on-bad skip)",
+        ) from error
 
 
 def find_audio(root: Path) -> dict[str, Path]:

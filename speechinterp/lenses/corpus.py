@@ -13,7 +13,8 @@ import torch
 
 import speechinterp
 from speechinterp.corpora import Corpus, Utterance
-from speechinterp.errors import AudioError, LensError, SpeechInterpError, StoreError
+from speechinterp.corpora.files import readable
+from speechinterp.errors import LensError, SpeechInterpError, StoreError
 from speechinterp.models import SpeechModel
 
 __all__ = ["COLUMNS", "OnBad", "Progress", "Row", "over_corpus"]
@@ -131,16 +132,9 @@ def over_corpus(
 
 def _checked(model: SpeechModel, corpus: Corpus, id_: str) -> Utterance:
     """Return an utterance whose sound the model can take."""
-    try:
+    with readable(id_):
         utterance = corpus[id_]
         model.check_sound(f"utterance {id_!r}", utterance.waveform(model.sample_rate))
-    except OSError as error:
-        raise AudioError(
-            f"utterance {id_!r} cannot be read: {error.strerror or error}",
-            expected="files that can be read",
-            cause="missing permission, or a drive that failed or was taken away",
-            fix="make its files readable, or leave it out (--on-bad skip)",
-        ) from error
     return utterance
 
 

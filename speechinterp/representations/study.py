@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from speechinterp.corpora import Corpus
+from speechinterp.corpora.files import readable
 from speechinterp.corpora.tiers import OVERHANG
 from speechinterp.errors import AnnotationError, AudioError, ModelError, SpeechInterpError
 from speechinterp.frames import FrameRule, exact_seconds
@@ -131,16 +132,9 @@ class Study:
     def read(self, id_: str) -> Piece:
         """Read the sound and the units of an utterance."""
         rate = self.encoder.sample_rate
-        try:
+        with readable(id_):
             utterance = self.corpus[id_]
             wave = utterance.waveform(rate)
-        except OSError as error:
-            raise AudioError(
-                f"utterance {id_!r} cannot be read: {error.strerror or error}",
-                expected="files that can be read",
-                cause="missing permission, or a drive that failed or was taken away",
-                fix="make its files readable, or leave it out (--on-bad skip)",
-            ) from error
         self.encoder.check_sound(f"utterance {id_!r}", wave)
         seconds = len(wave) / rate
         if self.unit in ("utterance", "frames"):

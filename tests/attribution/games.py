@@ -11,7 +11,9 @@ from tiny import sound
 
 from speechinterp.attribution.game import Game
 from speechinterp.attribution.players import players_of
-from speechinterp.segments import Segment
+from speechinterp.audio import Sound
+from speechinterp.corpora import Utterance
+from speechinterp.segments import Segment, Tier
 
 RATE = 16000
 
@@ -23,6 +25,18 @@ def units(n, seconds=0.03, start=0.02):
 
 def wave(n_units):
     return sound(round((0.06 + 0.03 * n_units) * RATE))
+
+
+def utterance(x, **tiers):
+    """Return an utterance of a waveform with tiers of segments."""
+    return Utterance("a/b", Sound(x, RATE), tiers={name: Tier(name, s) for name, s in tiers.items()})
+
+
+def without(players, *gone):
+    """Return the sound in which some units are taken away."""
+    kept = np.ones((1, len(players)), dtype=bool)
+    kept[0, list(gone)] = False
+    return players.sounds(kept)[0].numpy()
 
 
 class Worth:

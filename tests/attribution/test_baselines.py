@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attribution.games import RATE, units, wave
+from attribution.games import RATE, units, utterance, wave, without
 
 from speechinterp.attribution.baselines import corpus_mean, filling
 from speechinterp.attribution.players import players_of
 from speechinterp.audio import Sound
 from speechinterp.corpora import Corpus, Utterance
 from speechinterp.errors import AttributionError
-from speechinterp.segments import Segment, Tier
+from speechinterp.segments import Segment
 
 N = 4
-
 X = wave(N)
-
-
-def utterance(x=X, **tiers):
-    return Utterance("a/b", Sound(x, RATE), tiers={name: Tier(name, s) for name, s in tiers.items()})
-
-
-def without(players, *gone):
-    kept = np.ones((1, len(players)), dtype=bool)
-    kept[0, list(gone)] = False
-    return players.sounds(kept)[0].numpy()
 
 
 def test_each_baseline_is_what_it_says():

@@ -5,28 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from attribution.games import RATE, units, wave
+from attribution.games import RATE, units, utterance, wave, without
 
 import speechinterp as si
 from speechinterp.attribution.players import players_of
 from speechinterp.attribution.units import Patches, Windows, segments_of
-from speechinterp.audio import Sound
-from speechinterp.corpora import Utterance
 from speechinterp.errors import AnnotationError, AttributionError
-from speechinterp.segments import Segment, Tier
+from speechinterp.segments import Segment
 
 N = 4
 X = wave(N)
-
-
-def utterance(x=X, **tiers):
-    return Utterance("a/b", Sound(x, RATE), tiers={name: Tier(name, s) for name, s in tiers.items()})
-
-
-def without(players, *gone):
-    kept = np.ones((1, len(players)), dtype=bool)
-    kept[0, list(gone)] = False
-    return players.sounds(kept)[0].numpy()
 
 
 def test_silence_takes_the_place_of_a_unit_and_leaves_the_rest():
@@ -87,7 +75,7 @@ def test_windows_divide_the_sound_evenly():
 
 
 def test_tiers_give_their_labelled_segments():
-    u = utterance(words=[Segment(0, 0.05, "a"), Segment(0.05, 0.08, ""), Segment(0.08, 0.12, "b")])
+    u = utterance(X, words=[Segment(0, 0.05, "a"), Segment(0.05, 0.08, ""), Segment(0.08, 0.12, "b")])
     assert [s.label for s in players_of(u, RATE, "words").segments] == ["a", "b"]
     assert players_of(u, RATE, "words").settings["utterance"] == "a/b"
 
@@ -107,7 +95,7 @@ def test_tiers_give_their_labelled_segments():
     ],
 )
 def test_units_that_do_not_fit_are_refused(given, error, match):
-    u = utterance(words=[Segment(0, 0.05, "a")], none=[])
+    u = utterance(X, words=[Segment(0, 0.05, "a")], none=[])
     with pytest.raises(error, match=match):
         players_of(u, RATE, given)
 

@@ -1,10 +1,12 @@
-"""One thread for tiny models: with more, threads cost ten times what they save."""
+"""What tests of models share: one thread (more cost ten times what they save), models left as they were, no hub."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from tiny import FAMILIES, shared_model
+
+from speechinterp.models import loading
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -28,3 +30,9 @@ def hooks_of(model):
     return [
         (len(m._forward_hooks), len(m._forward_pre_hooks), sorted(m.__dict__)) for m in model.module.modules()
     ]
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch):
+    """Let no test wait for a network."""
+    monkeypatch.setattr(loading, "hub_answers", lambda: False)

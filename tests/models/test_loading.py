@@ -3,62 +3,23 @@
 from __future__ import annotations
 
 import json
-import warnings
 
 import numpy as np
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
+from models.folders import WEIGHTS, refused, saved, with_config, with_tensors
+from safetensors.torch import load_file
 from tiny import FAMILIES, sound, tiny_module
 
-from speechinterp.errors import ModelError
 from speechinterp.models import load_model, loading
 from speechinterp.models.weights import positional_difference
 
-WEIGHTS = "model.safetensors"
 damaged = pytest.mark.filterwarnings("ignore::speechinterp.audio.read.RepairWarning")
 OLD = {
     "parametrizations.weight.original0": "weight_g",
     "parametrizations.weight.original1": "weight_v",
 }
-
-
-@pytest.fixture(autouse=True)
-def no_hub(monkeypatch):
-    """Let no test wait for a network."""
-    monkeypatch.setattr(loading, "hub_answers", lambda: False)
-
-
-def saved(folder, name="hubert", *, rate=16000, **changes):
-    """Save a tiny model with its feature extractor, as the hub has them."""
-    module = tiny_module(name, **changes)
-    module.save_pretrained(folder)
-    if "whisper" in name:
-        extractor = transformers.WhisperFeatureExtractor(feature_size=20, chunk_length=1, sampling_rate=rate)
-    else:
-        extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=False, sampling_rate=rate)
-    extractor.save_pretrained(folder)
-    return folder
-
-
-def with_tensors(folder, change):
-    """Rewrite the checkpoint with other tensors."""
-    tensors = load_file(folder / WEIGHTS)
-    tensors = change(tensors) or tensors
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-
-
-def with_config(folder, **changes):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def refused(folder, said, **options):
-    with pytest.raises(ModelError, match=said) as caught:
-        load_model(folder, **options)
-    assert caught.value.expected
-    assert caught.value.fix
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -85,25 +46,6 @@ def test_a_pretraining_checkpoint_gives_its_encoder(tmp_path):
     assert type(model.module) is transformers.Wav2Vec2Model
     weight = module.wav2vec2.encoder.layers[0].attention.q_proj.weight
     assert torch.equal(model.module.encoder.layers[0].attention.q_proj.weight, weight)
-
-
-def test_a_checkpoint_in_pieces(tmp_path):
-    module = tiny_module("hubert")
-    module.save_pretrained(tmp_path, max_shard_size="50KB")
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
-    model = load_model(tmp_path)
-    assert len(model.checkpoint) > 1
-    assert positional_difference(model.module, model.checkpoint) == 0.0
-
-
-def test_settings_in_a_processor_config(tmp_path):
-    folder = saved(tmp_path, rate=8000)
-    path = folder / "preprocessor_config.json"
-    settings = json.loads(path.read_text())
-    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": settings}))
-    path.unlink()
-    model = load_model(folder)
-    assert (model.sample_rate, model.describe()["normalize"]) == (8000, False)
 
 
 def test_another_sample_rate(tmp_path):
@@ -166,20 +108,11 @@ def test_half_precision_checkpoints_and_models(tmp_path):
         assert positional_difference(model.module, model.checkpoint) == 0.0
 
 
-def test_a_folder_without_a_model(tmp_path):
-    refused(tmp_path, r"has no config.json.*model.safetensors.*fairseq")
-
-
 def test_an_unknown_family(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"]}))
     refused(tmp_path, r"family 'bert'.*data2vec-audio, hubert, wav2vec2, wavlm, whisper")
     with_config(tmp_path, model_type="")
     refused(tmp_path, r"family ''")
-
-
-def test_a_broken_config(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    refused(tmp_path, r"cannot be found.*not a valid JSON")
 
 
 def test_a_missing_tensor(tmp_path):
@@ -215,49 +148,6 @@ def test_a_truncated_checkpoint(tmp_path):
     refused(folder, r"cannot be loaded: SafetensorError.*truncated download.*download the model again")
 
 
-def test_pickled_weights_are_never_opened(tmp_path):
-    folder = saved(tmp_path)
-    tensors = load_file(folder / WEIGHTS)
-    (folder / WEIGHTS).unlink()
-    torch.save(tensors, folder / "pytorch_model.bin")
-    refused(folder, r"no model.safetensors.*can run code and are refused.*save_pretrained")
-
-
-@pytest.mark.parametrize("name", ["facebok/hubert-base", "nothing", "no/such/folder", "../nowhere"])
-def test_a_name_that_is_not_there(name):
-    refused(name, rf"model '{name}' cannot be found.*misspelt name or path, or no connection")
-
-
-def test_the_hub_is_asked_once(monkeypatch):
-    monkeypatch.undo()
-    asked = []
-
-    class Session:
-        def head(self, address, timeout):
-            asked.append((address, timeout))
-            raise OSError("no network")
-
-    monkeypatch.setattr("huggingface_hub.get_session", Session)
-    refused("facebok/hubert-base", "cannot be found")
-    ((address, timeout),) = asked
-    assert address.startswith("https://")
-    assert timeout <= 10
-
-
-def test_no_preprocessor(tmp_path):
-    tiny_module("hubert").save_pretrained(tmp_path)
-    with pytest.warns(UserWarning, match=r"no preprocessor_config.json: 16 kHz.*mean 0 and variance 1"):
-        model = load_model(tmp_path)
-    assert (model.sample_rate, model.describe()["normalize"]) == (16000, True)
-    assert abs(float(model.prepare([sound(3000) + 1]).values.mean())) < 1e-5
-
-
-def test_a_broken_preprocessor(tmp_path):
-    folder = saved(tmp_path)
-    (folder / "preprocessor_config.json").write_text("{")
-    refused(folder, r"preprocessor_config.json of .* cannot be read")
-
-
 def test_devices_and_number_formats(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     refused(tmp_path, r"sees no GPU.*CPU build.*device='cpu'", device="cuda")
@@ -284,18 +174,6 @@ def test_a_coarse_model_loads_its_exact_self(tmp_path):
     folder = saved(tmp_path)
     coarse, fine = (load_model(folder, dtype=dtype) for dtype in ("bfloat16", "float32"))
     assert coarse.exact().weights_hash == fine.weights_hash
-
-
-def test_loading_is_quiet_and_leaves_the_logging_as_it_was(tmp_path, capfd):
-    folder = saved(tmp_path)
-    level = transformers.logging.get_verbosity()
-    capfd.readouterr()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load_model(folder)
-    assert capfd.readouterr() == ("", "")
-    assert transformers.logging.get_verbosity() == level
-    assert transformers.logging.is_progress_bar_enabled()
 
 
 @pytest.mark.real

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from models.tapped import N, taps_of
-from tiny import FAMILIES, shared_model, sound, sounds, tiny_model
+from tiny import FAMILIES, shared_model, sound, sounds
 
-from speechinterp.errors import TapError
 from speechinterp.models import Inputs, Tap
 
 TOKENS = torch.tensor([[4, 7, 9, 11, 30]])
@@ -156,22 +155,6 @@ def test_the_position_bias_of_every_layer():
         scores = torch.einsum("bthd,bshd->bhts", parts[query], parts[key]) / 8**0.5
         expected = scores.softmax(-1)
         torch.testing.assert_close(without[Tap(tap.layer, "attention")], expected, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["hubert-pre-class", "whisper-class"])
-@torch.no_grad()
-def test_a_head_that_reads_all_layers(name):
-    """It takes the states from beside the residual stream: what is written there would reach it in part."""
-    model = tiny_model(name, use_weighted_layer_sum=True)
-    inputs = model.prepare([sound(N)])
-    plain = model.logits(inputs)
-    with model.intervene({Tap(1, "value"): torch.zeros_like}):
-        assert not torch.equal(model.logits(inputs), plain)
-    with model.intervene({Tap(1, "residual"): torch.zeros_like}):
-        model.encode(inputs)
-        with pytest.raises(TapError, match=r"Tap\(1, 'residual'\).*weighted sum of all layers"):
-            model.logits(inputs)
-    assert torch.equal(model.logits(inputs), plain)
 
 
 def test_taps_name_themselves():

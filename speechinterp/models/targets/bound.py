@@ -14,69 +14,11 @@ from speechinterp.errors import TargetError
 from speechinterp.frames import FrameGrid
 from speechinterp.models.family import Inputs
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.taps import Recording, Tap
+from speechinterp.models.targets.parts import Part, Pass, Span, Window
 
-__all__ = ["BoundTarget", "Contrast", "Part", "Pass", "Span", "Target", "Window", "bind", "numbered"]
+__all__ = ["BoundTarget", "Contrast", "Target", "bind"]
 
-Span = tuple[float, float]
-Window = tuple[int, int]
 Terms = tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one pass of a batch through the model gave.
-
-    Parameters
-    ----------
-    logits
-        Of the head [shape=(batch, ...)]; None if no part asked for it.
-    recording
-        What the taps saw.
-    n_frames
-        Frames of each sound.
-    """
-
-    logits: Tensor | None
-    recording: Recording | None
-    n_frames: tuple[int, ...]
-
-    @property
-    def said(self) -> Tensor:
-        """Natural log-probabilities over the last axis of the logits, in double precision."""
-        assert self.logits is not None
-        return self.logits.double().log_softmax(-1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Scores of one kind, as they are read from a pass.
-
-    Parameters
-    ----------
-    names
-        One a score.
-    spans
-        Where in the original sound each stands, in seconds; None where it belongs to all of it.
-    read
-        A function of a pass and of the frames of every score, giving [shape=(batch, scores)].
-    windows
-        First frame of every score and the one after its last; None for scores without a place.
-    taps
-        What the pass must record.
-    tokens
-        What the decoder is given, with its prompt; None for models without one.
-    head
-        Whether the model's head is needed.
-    """
-
-    names: tuple[str, ...]
-    spans: tuple[Span | None, ...]
-    read: Callable[[Pass, tuple[Window | None, ...]], Tensor]
-    windows: tuple[Window | None, ...]
-    taps: tuple[Tap, ...] = ()
-    tokens: tuple[int, ...] | None = None
-    head: bool = True
 
 
 @dataclass(frozen=True)
@@ -320,16 +262,6 @@ def joined(every: Sequence[BoundTarget]) -> BoundTarget:
         tuple(span for each in every for span in each.spans),
         {"target": "several", "targets": [each.describe() for each in every]},
     )
-
-
-def numbered(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names, those that occur again with a number."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)
 
 
 def sum_of(found: Tensor, term: Terms) -> Tensor:

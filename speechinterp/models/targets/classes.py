@@ -10,7 +10,8 @@ from torch import Tensor
 
 from speechinterp.errors import TargetError, check_choice, shortlist
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Target, Window
+from speechinterp.models.targets.bound import Target
+from speechinterp.models.targets.parts import Part, Pass, Window
 
 __all__ = ["Scale", "class_names", "label", "slots"]
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from speechinterp.errors import TargetError
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window, numbered
+from speechinterp.models.targets.bound import Target
 from speechinterp.models.targets.ctc_paths import best_spans, path_sum
+from speechinterp.models.targets.parts import Part, Pass, Span, Window, numbered
 from speechinterp.models.targets.written import ctc_vocabulary, ids_of, window_of, written
 from speechinterp.segments import Segment
 

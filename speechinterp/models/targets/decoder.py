@@ -14,8 +14,9 @@ from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import TargetError, shortlist
 from speechinterp.models.decoding import end_token, greedy, prompts, token_limit
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window, numbered
+from speechinterp.models.targets.bound import Target
 from speechinterp.models.targets.ctc import ctc
+from speechinterp.models.targets.parts import Part, Pass, Span, Window, numbered
 from speechinterp.models.vocabulary import Vocabulary
 
 __all__ = ["Script", "script", "sequence", "token", "word"]

@@ -13,7 +13,8 @@ from torch import Tensor
 from speechinterp.errors import TargetError, shortlist
 from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.taps import Tap
-from speechinterp.models.targets.bound import Part, Pass, Span, Target, Window
+from speechinterp.models.targets.bound import Target
+from speechinterp.models.targets.parts import Part, Pass, Span, Window
 from speechinterp.segments import Segment
 
 __all__ = ["cosine", "hidden", "probe"]

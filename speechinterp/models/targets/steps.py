@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Part, Pass, Target, Window, numbered
+from speechinterp.models.targets.bound import Target
 from speechinterp.models.targets.decoder import script
+from speechinterp.models.targets.parts import Part, Pass, Window, numbered
 from speechinterp.models.targets.written import written
 
 __all__ = ["entropy", "kl", "surprisal"]

@@ -13,8 +13,8 @@ from speechinterp.errors import ModelError, TargetError, shortlist
 from speechinterp.frames import FrameGrid
 from speechinterp.models.decoding import best_path
 from speechinterp.models.model import Heard, SpeechModel
-from speechinterp.models.targets.bound import Span, Window
 from speechinterp.models.targets.ctc_paths import best_spans, territories
+from speechinterp.models.targets.parts import Span, Window
 from speechinterp.models.vocabulary import Vocabulary
 from speechinterp.segments import Segment
 
