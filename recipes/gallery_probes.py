@@ -16,7 +16,6 @@ from pathlib import Path
 import pandas as pd
 
 import speechinterp as si
-from speechinterp.audio import RepairWarning
 from speechinterp.corpora import Corpus
 from speechinterp.probing import describe_units
 from speechinterp.representations import AcousticFeatures, Representations, common_units
@@ -52,11 +51,8 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="hub id or folder")
     parser.add_argument("--corpus", required=True, help="such as timit:/data/TIMIT")
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"))
-    parser.add_argument(
-        "--stores", type=Path, default=Path("runs/gallery/stores"), help="where vectors are kept"
-    )
+    parser.add_argument("--stores", type=Path, default=Path("runs/gallery/stores"), help="for vectors")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore", RepairWarning)
     warnings.simplefilter("ignore", UserWarning)
     corpus = si.load_corpus(arguments.corpus)
     units: dict[str, dict[str, Representations]] = {}
