@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from speechinterp.audio import Sound
@@ -191,26 +192,23 @@ class Relevance:
             raise AttributionError(
                 f"target {target}", expected=f"a number below {array.sizes['target']}", fix="target=0"
             )
-        order = np.argsort(array.start.to_numpy(), kind="stable")
-        row = array.isel(target=target, unit=order).transpose("unit")
+        row = array.isel(target=target)
         values = np.clip(row.to_numpy().astype(np.float64), 0, None)
-        starts, ends = row.start.to_numpy(), row.end.to_numpy()
+        edges = np.stack([row.start.to_numpy(), row.end.to_numpy()], 1)
+        rate = int(array.attrs.get("sample_rate", RATE))
+        samples = utterance.waveform(rate)
+        at = np.arange(len(samples)) / rate
         if "unit" in self._array.dims:
             full = values.max(initial=0.0)
-            half = np.minimum(RAMP, ends - starts) / 2
-            times = np.stack([starts - half, starts + half, ends - half, ends + half], 1).ravel()
-            levels = np.stack([0 * values, values, values, 0 * values], 1).ravel()
-            order = np.argsort(times, kind="stable")
-            times, levels = times[order], levels[order]
+            shares = sum(
+                (value * _gate(at, *edge) for value, edge in zip(values, edges, strict=True)), start=0 * at
+            )
         else:
             levels = np.convolve(values, np.ones(3) / 3, mode="same")
             full = float(np.percentile(levels[levels > 0], 95)) if levels.any() else 0.0
-            times = (starts + ends) / 2
-        rate = int(array.attrs.get("sample_rate", RATE))
-        samples = utterance.waveform(rate)
+            shares = np.interp(at, edges.mean(1), levels)
         floor = 10 ** (floor_db / 20)
-        shares = np.clip(levels / full, 0, 1) if full > 0 else 0 * levels
-        gain = floor + (1 - floor) * np.interp(np.arange(len(samples)) / rate, times, shares)
+        gain = floor + (1 - floor) * np.clip(shares / (full or 1.0), 0, 1)
         return Sound((samples * gain).astype(np.float32), rate)
 
     def to_sound(
@@ -256,6 +254,12 @@ class Relevance:
         n = max(1, round(seconds / 0.02))
         edges = [seconds * i / n for i in range(n + 1)]
         return [Segment(a, b, f"{a:.2f}") for a, b in pairwise(edges)]
+
+
+def _gate(at: npt.NDArray[np.float64], start: float, end: float) -> npt.NDArray[np.float64]:
+    """Return 1 inside a unit and 0 outside, with ramps centred on its ends, so that units that touch sum to 1."""
+    half = min(RAMP, end - start) / 2
+    return np.interp(at, [start - half, start + half, end - half, end + half], [0.0, 1.0, 1.0, 0.0])
 
 
 def _free(name: str, taken: dict[str, Tier]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 import xarray as xr
 
-from speechinterp import Segment, Tier, attribution, read_annotation
+from speechinterp import Segment, Tier, Utterance, attribution, read_annotation
+from speechinterp.audio import Sound
 from speechinterp.errors import AttributionError
 
 assert attribution  # registers result.si
@@ -66,3 +68,39 @@ def test_what_has_no_time_is_refused():
         rel.si.to_tiers()
     with pytest.raises(AttributionError, match="pool"):
         rel.si.to_units(WORDS, pool="max")
+
+
+def heard() -> Utterance:
+    return Utterance("u", Sound(np.full(16000, 0.5, np.float32), 16000))
+
+
+def test_the_sound_is_as_loud_as_its_relevance(tmp_path):
+    coords = {
+        "label": ("unit", ["a", "b", "c"]),
+        "start": ("unit", [0.1, 0.3, 0.5]),
+        "end": ("unit", [0.3, 0.5, 0.6]),
+    }
+    units = xr.DataArray(
+        [[2.0, 1.0, -4.0]], {"target": ["x"], "unit": [0, 1, 2], **coords}, ("target", "unit")
+    )
+    samples = units.si.gated(heard(), floor_db=-40).samples
+    assert samples[3200] == pytest.approx(0.5)
+    assert samples[6400] == pytest.approx(0.5 * (0.01 + 0.99 * 0.5))
+    assert samples[[100, 8800, 15000]] == pytest.approx(0.005)
+    assert np.abs(np.diff(samples)).max() < 0.01  # no clicks
+    units.si.to_sound(tmp_path / "deep" / "gated.wav", heard(), floor_db=-40)
+    written, rate = soundfile.read(tmp_path / "deep" / "gated.wav", dtype="float32")
+    assert rate == 16000
+    assert np.allclose(written, samples, atol=1e-4)
+    with pytest.raises(AttributionError, match="below 1"):
+        units.si.gated(heard(), target=1)
+
+
+def test_relevance_over_time_gates_the_sound():
+    rel = over_time()
+    rel.values[:] = 0
+    assert np.allclose(rel.si.gated(heard()).samples, 0.5 * 10 ** (-30 / 20))
+    rel.values[0, 40:60] = 1
+    samples = rel.si.gated(heard()).samples
+    assert samples[8000] == pytest.approx(0.5)
+    assert samples[1000] == pytest.approx(0.5 * 10 ** (-30 / 20))

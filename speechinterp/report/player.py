@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -155,8 +156,9 @@ def _button(segment: Segment, value: float, most: float) -> str:
     if not np.isfinite(value):
         return f'<button type="button" {times}>{label}</button>'
     red, green, blue, dark = _colour(value / most)
+    digits = min(max(0, 2 - math.floor(math.log10(most))), 6)
     style = f"background: rgb({red}, {green}, {blue}); color: {'#fff' if dark else '#1c1c1c'}"
-    return f'<button type="button" {times} style="{style}">{label}<small>{value:+.3g}</small></button>'
+    return f'<button type="button" {times} style="{style}">{label}<small>{value:+.{digits}f}</small></button>'
 
 
 def _colour(share: float) -> tuple[int, int, int, bool]:

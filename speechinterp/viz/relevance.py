@@ -22,6 +22,8 @@ __all__ = ["plot_relevance"]
 
 FOR, AGAINST = "#B2182B", "#2166AC"
 MAP = "RdBu_r"
+NOTHING = 0.66
+"""Grey of the waveform where there is no relevance."""
 BIN = 0.01
 RATE = 16000
 DYNAMIC = 60.0
@@ -58,7 +60,7 @@ def plot_relevance(
     matplotlib.figure.Figure
         From above: the waveform, every 10 ms in the colour of its relevance; the spectrogram in grey, with relevance
         over it where relevance has frequencies; relevance over time, summed over frequencies or channels; tiers.
-        Red is for the target, blue against it, white is zero. Dashed lines mark where the target is said.
+        Red is for the target, blue against it, white is zero, on the waveform grey. Dashed lines mark where the target is said.
 
     Raises
     ------
@@ -166,8 +168,9 @@ def _draw_waveform(
     owner = np.clip(np.searchsorted(edges, fine + BIN / 8) - 1, 0, len(amounts) - 1)
     strength = amounts[owner] / _limit(amounts)
     colours = mpl.colormaps[MAP](0.5 + strength / 2)
-    axis.bar(fine, high - low, bottom=low, width=BIN / 4, align="edge", color="#BDBDBD", linewidth=0)
-    axis.bar(fine, high - low, bottom=low, width=BIN / 4, align="edge", color=colours, linewidth=0, alpha=0.9)
+    share = np.sqrt(np.abs(strength))[:, None]
+    colours[:, :3] = share * colours[:, :3] + (1 - share) * NOTHING
+    axis.bar(fine, high - low, bottom=low, width=BIN / 4, align="edge", color=colours, linewidth=0)
     axis.set_ylabel("Amplitude")
     largest = max(float(np.abs(low).max(initial=0)), float(high.max(initial=0)), 1e-4)
     axis.set_ylim(-1.05 * largest, 1.05 * largest)

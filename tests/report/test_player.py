@@ -48,8 +48,8 @@ def test_relevance_colours_the_units(tmp_path: Path) -> None:
     colours = [tuple(map(int, found)) for found in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", html)]
     assert colours[0] == (178, 24, 43)
     assert colours[1][2] > colours[1][0] > 33  # half blue
-    assert "+1<" in html
-    assert "-0.5<" in html
+    assert "+1.00<" in html
+    assert "-0.50<" in html
     plain = page(tmp_path, rows=[Row("words", UNITS)]).read_text(encoding="utf-8")
     assert "rgb(" not in plain
 

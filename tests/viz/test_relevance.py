@@ -49,9 +49,10 @@ def test_sound_map_amounts_and_tiers_are_drawn(frequencies):
     assert heights[0.8] == pytest.approx(-0.5 * scale)
     assert [text.get_text() for text in words.texts] == ["$one<b>", "two"]
     assert len(spectrum.collections) == (2 if frequencies else 1)
-    colours = {round(bar.get_x(), 3): bar.get_facecolor() for bar in wave.patches if bar.get_alpha() == 0.9}
+    colours = {round(bar.get_x(), 3): bar.get_facecolor() for bar in wave.patches}
     assert colours[0.15][0] > colours[0.15][2]  # for it: red
     assert colours[0.8][2] > colours[0.8][0]  # against it: blue
+    assert len(set(colours[0.5][:3])) == 1  # neither: grey
     assert {round(line.get_xdata()[0], 3) for line in amounts.lines if line.get_linestyle() == "--"} == {
         0.1,
         0.3,

@@ -1,0 +1,80 @@
+"""How far around a phone does a recogniser listen to hear it?
+
+    python recipes/14_phone_context.py                                       # demo/wav2vec2-phones
+    python recipes/14_phone_context.py --model demo/whisper --tier words      # words, through their tokens' surprisal
+    python recipes/14_phone_context.py --baseline noise --utterances 0
+
+Every phone is taken away in turn, and the surprisal of every phone that the model says is measured without it. A phone
+that is heard by itself loses with itself alone; where its neighbours tell it, it loses with them. `offsets.csv` has
+the mean loss by place relative to the phone, `manner.csv` the share that is the phone's own, by its manner of
+articulation. The twin with random weights shows what the architecture alone spreads.
+
+After Shen, G., et al. (2025). On the reliability of feature attribution methods for speech classification.
+arXiv:2505.16406; Wu, S., et al. (2023). Can we trust explainable AI methods on ASR? An evaluation on phoneme
+recognition. arXiv:2305.18011.
+"""
+
+import numpy as np
+import pandas as pd
+from attributions import means
+from study import study
+
+import speechinterp as si
+from speechinterp.corpora.labels import features
+from speechinterp.viz import plot_intervals
+
+REACH = 4
+
+
+def losses(model: si.SpeechModel, utterance: si.Utterance, tier: str, baseline: str) -> pd.DataFrame:
+    """Return by how much the surprisal of every unit grows without every other: one row a target and unit."""
+    relevance = si.attribution.leave_one_out(
+        model, utterance, target=si.targets.surprisal(), units=tier, baseline=baseline
+    )
+    labels = relevance.label.values
+    if relevance.sizes["target"] != len(labels):
+        return pd.DataFrame()
+    rows, columns = np.indices(relevance.shape)
+    table = pd.DataFrame({"place": (columns - rows).ravel(), "loss": -relevance.values.ravel()})
+    return table.assign(
+        said=labels[rows.ravel()], number=rows.ravel(), utterance=utterance.id, speaker=utterance.speaker
+    )
+
+
+def main() -> None:
+    """Take away every phone, and see which suffer."""
+    chosen = {"model": "demo/wav2vec2-phones", "utterances": 16, "tier": "phones", "baseline": "silence"}
+    with study(__doc__, **chosen) as this:
+        seed, tables = this.asked.seed, []
+        for name, model in {"model": this.model, "random weights": this.model.random_twin(seed)}.items():
+            with this.run.progress(name) as progress:
+                for done, utterance in enumerate(this.corpus):
+                    found = losses(model, utterance, this.asked.tier, this.asked.baseline)
+                    tables.append(found.assign(weights=name))
+                    progress(done + 1, len(this.corpus))
+        every = pd.concat(tables, ignore_index=True)
+        near = every[every.place.abs() <= REACH]
+        table = means([near], "loss", ["weights", "place"], seed, None).sort_values(["place", "weights"])
+        table.insert(0, "unit", [f"{place:+d}" if place else "itself" for place in table.place])
+        figure = plot_intervals(table, "unit", "mean", "Loss without the unit (nats)", colour="weights")
+        this.write("offsets", table, figure, f"loss by place relative to one of the {this.asked.tier}")
+
+        gains = every.assign(loss=every.loss.clip(lower=0), own=every.loss.clip(lower=0) * (every.place == 0))
+        by = ["weights", "utterance", "speaker", "number", "said"]
+        each = (
+            gains.groupby(by, sort=False)
+            .agg(loss=("loss", "sum"), own=("own", "sum"), n=("loss", "size"))
+            .reset_index()
+        )
+        each = each[each.loss > 0].assign(share=lambda t: t.own / t.loss, random=lambda t: 1 / t.n)
+        inventory = this.asked.inventory or {"demo": "ipa", "timit": "timit39"}.get(this.corpus.name)
+        each["manner"] = [features(label, inventory)["manner"] if inventory else "all" for label in each.said]
+        table = means([each], "share", ["weights", "manner"], seed)
+        figure = plot_intervals(
+            table, "manner", "mean", "Own share of the loss (%)", colour="weights", percent=True
+        )
+        this.write("manner", table, figure, "share of all loss that comes from the phone itself")
+
+
+if __name__ == "__main__":
+    main()
