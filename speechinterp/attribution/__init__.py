@@ -14,6 +14,7 @@ from speechinterp.attribution.integrated import integrated_gradients
 from speechinterp.attribution.localisation import localisation
 from speechinterp.attribution.lrp import attn_lrp
 from speechinterp.attribution.masks import rise
+from speechinterp.attribution.randomisation import label_randomisation, parameter_randomisation
 from speechinterp.attribution.stability import agreement, sensitivity, shift_equivariance
 from speechinterp.attribution.study import Attributed, attribute_corpus
 from speechinterp.attribution.surrogates import kernel_shap, lime
@@ -39,10 +40,12 @@ __all__ = [
     "input_x_gradient",
     "integrated_gradients",
     "kernel_shap",
+    "label_randomisation",
     "leave_one_out",
     "lime",
     "localisation",
     "owen",
+    "parameter_randomisation",
     "rise",
     "saliency",
     "sensitivity",

@@ -222,8 +222,8 @@ def tidy(relevance: xr.DataArray) -> pd.DataFrame:
     about = relevance.attrs
     table = relevance.to_dataset(name="relevance").to_dataframe(dim_order=["target", "unit"]).reset_index()
     table = table.assign(
-        utterance=about.get("utterance", ""), speaker=about.get("speaker", ""), method=about["method"].replace("_", "-"),
-        space=about.get("space", "units"), baseline=about.get("baseline", ""),
+        utterance=about.get("utterance", ""), speaker=about.get("speaker", ""),
+        method=about["method"].replace("_", "-"), space=about.get("space", "units"), baseline=about.get("baseline", ""),
     )  # fmt: skip
     first = ["utterance", "speaker", "method", "space", "baseline", "target", "unit", "label", "start", "end"]
     first.append("relevance")
