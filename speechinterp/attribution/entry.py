@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import xarray as xr
 
@@ -94,7 +95,7 @@ def attribute(
         "baseline": baseline,
         "samples": samples,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     foreign = [name for name in given if name not in takes]
     if foreign:
         by = "by units" if "units" in takes else "in its own way"

@@ -96,7 +96,11 @@ class Attributed:
             "end": (("utterance", "unit"), times[1]),
         }
         first = every[0].attrs
-        keep = {k: v for k, v in first.items() if all(np.array_equal(each.attrs.get(k), v) for each in every)}
+        keep = {
+            k: v
+            for k, v in first.items()
+            if all(np.array_equal(np.asarray(each.attrs.get(k)), np.asarray(v)) for each in every)
+        }
         return xr.DataArray(values, coords, ("utterance", "target", "unit"), name="relevance", attrs=keep)
 
 

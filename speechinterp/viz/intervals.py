@@ -79,9 +79,9 @@ def plot_intervals(
         ) * 0.7 / len(kinds)
         middle, low, high = (factor * part[c].to_numpy(float) for c in (value, "ci_low", "ci_high"))
         low, high = (np.where(np.isfinite(edge), edge, middle) for edge in (low, high))
-        style = {"color": COLOURS[k % len(COLOURS)]}
-        ax.hlines(places, low, high, linewidth=1.6, **style)
-        ax.plot(middle, places, MARKERS[k % len(MARKERS)], markersize=4.5, **style)
+        hue = COLOURS[k % len(COLOURS)]
+        ax.hlines(places, low, high, linewidth=1.6, color=hue)
+        ax.plot(middle, places, MARKERS[k % len(MARKERS)], markersize=4.5, color=hue)
         if chance in part:
             ax.plot(factor * part[chance].to_numpy(float), places, "|", color="#333333", markersize=9)
     handles = [

@@ -53,7 +53,7 @@ def named(text: str, meta: Mapping[str, str] | None = None) -> Target:
     if not value and kind in without:
         return without[kind]()
     if value and kind in ("label", "word", "ctc"):
-        return {"label": label, "word": word, "ctc": ctc}[kind](value)
+        return label(value) if kind == "label" else word(value) if kind == "word" else ctc(value)
     if value and kind == "token":
         return token(int(value) if re.fullmatch(r"-?\d+", value) else value)
     if kind == "hidden" and (place := re.fullmatch(r"(\d+)\.(\w+)\.(\d+)", value)):
