@@ -60,7 +60,8 @@ def plot_relevance(
     matplotlib.figure.Figure
         From above: the waveform, every 10 ms in the colour of its relevance; the spectrogram in grey, with relevance
         over it where relevance has frequencies; relevance over time, summed over frequencies or channels; tiers.
-        Red is for the target, blue against it, white is zero, on the waveform grey. Dashed lines mark where the target is said.
+        Red is for the target, blue against it, white is zero, grey on the waveform. Dashed lines mark where the target
+        is said.
 
     Raises
     ------
