@@ -39,6 +39,9 @@ STUDIES = {
     ),
     "08_abx": (["--utterances", 16, "--by", "none", "--across", "none"], ["errors", "pairs"]),
     "10_number_probe": ([], ["in_the_sentence", "cue_before", "cue_after", "heard_alone"]),
+    "13_command_words": (["--utterances", 2, "--exact", 1], ["tops", "faithfulness", "sweeps"]),
+    "14_phone_context": (["--utterances", 2], ["offsets", "manner"]),
+    "15_recognised_word": (["--utterances", 2, "--steps", 16], ["places", "completeness"]),
     "16_continuum": (["--corpus", "demo?type=assimilation", "--model", "demo/untrained"], ["continuum"]),
 }
 
@@ -68,6 +71,16 @@ def test_lenses_of_the_embedded_whisper(recipe) -> None:
     tuned = pd.read_csv(out / "tuned.csv").query("metric == 'kl' and layer == 0").set_index("lens").score
     assert tuned["tuned"] < tuned["untuned"]
     assert (out / "steps_tuned.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_phone_is_heard_by_itself_and_its_neighbours(recipe) -> None:
+    table = pd.read_csv(recipe("14_phone_context", "--utterances", 2) / "offsets.csv").set_index(
+        ["weights", "unit"]
+    )
+    mean = table["mean"]
+    assert mean["model", "itself"] > 2
+    assert mean["model", "itself"] > 2 * mean["model", "-1"] > 0
+    assert abs(mean["random weights", "itself"]) < 0.2
 
 
 def test_an_error_is_one_message_and_exit_code_one(recipe, capsys) -> None:
