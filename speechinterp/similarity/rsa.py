@@ -93,16 +93,8 @@ def rsa(
     record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
         study = _Study(
-            source,
-            other,
-            on=on,
-            control=control,
-            null=null,
-            n_null=n_null,
-            over=over,
-            confidence=confidence,
-            seed=seed,
-        )
+            source, other, on=on, control=control, null=null, n_null=n_null, over=over, confidence=confidence, seed=seed
+        )  # fmt: skip
         tables.append(study.table(progress).assign(baseline=name))
         record = record or study.record()
     table = pd.concat(tables, ignore_index=True)
