@@ -4,8 +4,8 @@
 
 Clips of single words, each of another person, are put one after the other with pauses between, in an order drawn by
 chance. A Whisper model is given the text, and each word's log-probability is explained by all clips. The right answer
-is known: the clip itself. `words.csv` has one row a method and metric: how often a word's own clip is on top (`hit`), the
-AUC, and chance, with bootstrap intervals over texts.
+is known: the clip itself. `words.csv` has one row a method and metric: how often a word's own clip is on top (`hit`),
+the AUC, and chance, with bootstrap intervals over texts.
 """
 
 from __future__ import annotations
