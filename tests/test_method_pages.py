@@ -13,7 +13,9 @@ QUICK = (
     "abx", "attention-probes", "cca", "cka", "control-tasks", "decoder-lens", "encoding", "logit-lens", "pair-probes",
     "procrustes", "regression", "rsa", "scalar-mix", "statistics", "transfer",
 )  # fmt: skip
-SLOW = ("ctc-lens", "description-length", "probing", "similarity", "tuned-lens")
+SLOW = (
+    "attribution", "ctc-lens", "description-length", "faithfulness", "probing", "shapley", "similarity", "tuned-lens",
+)  # fmt: skip
 pytestmark = [
     pytest.mark.skipif(not PAGES.is_dir(), reason="the tests stand alone here, without the pages"),
     pytest.mark.filterwarnings("ignore::speechinterp.similarity.SimilarityWarning"),

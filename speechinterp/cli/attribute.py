@@ -226,7 +226,7 @@ def _write(run: Run, out: Path, found: Attributed) -> None:
     record = {
         key: value for key, value in first.attrs.items() if key not in ("study", "utterance", "speaker")
     }
-    sections = [*listening, *sections, Heading("How it was made"), Record(record), Record(run.settings)]
+    sections = [*listening, *sections, Heading("How it was made"), Record(record), Record(asked)]
     page = write_report(out / "report.html", f"{first.attrs['model']}: {first.attrs['method']}", sections)
     run.say(f"{page}: every unit can be heard there")
     if found.skipped:

@@ -8,6 +8,7 @@ import torch
 from attribution.slopes_of import Module, N, close, heard, inside, target
 from tiny import shared_model
 
+import speechinterp as si
 from speechinterp import Tap, attribution, targets
 from speechinterp.attribution.slopes import baseline_point, slopes
 from speechinterp.errors import AttributionError
@@ -127,3 +128,19 @@ def test_results_survive_the_disk(tmp_path):
     again = xr.load_dataarray(tmp_path / "attribution.nc", engine="scipy")
     assert np.array_equal(again, found)
     assert again.attrs["weights_sha256"] == shared_model("whisper").weights_hash
+
+
+@pytest.mark.real
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::speechinterp.audio.RepairWarning")
+def test_a_real_word_is_explained_by_its_own_time(assets):
+    model = si.load_model(assets / "models" / "whisper-tiny.en", device="cpu")
+    corpus = si.load_corpus(f"timit:{assets / 'corpora' / 'timit-sample'}")
+    utterance = corpus[next(id_ for id_ in corpus.ids if id_.endswith("sa1"))]
+    rel = attribution.integrated_gradients(
+        model, utterance, si.targets.word("water"), "log-mel", steps=16, tolerance=0.02, max_steps=96
+    )
+    assert rel.attrs["completeness_gap_relative"] < 0.02
+    (said,) = [word for word in utterance.tier("words") if word.label == "water"]
+    table = attribution.localisation({"ig": rel}, [said]).set_index("metric")
+    assert table.value["mass"] > 0.5 > 3 * table.random["mass"]
