@@ -223,6 +223,7 @@ def _write(run: Run, out: Path, found: Attributed) -> None:
         if number == DRAWN:
             break
         listening += _shown(run, out, found, relevance, units, number)
+    asked = {key: value for key, value in run.settings.items() if key != "record" and value is not None}
     record = {
         key: value for key, value in first.attrs.items() if key not in ("study", "utterance", "speaker")
     }
