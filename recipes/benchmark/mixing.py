@@ -5,13 +5,15 @@
 Value Zeroing stands beside a loop that runs a whole layer for every unit and layer, and attention-norm beside the
 tensor of targets x sources x width. Both ways run in turn in one process, the median counts, and their results are
 compared first. Processor seconds are given beside the clock's, since other programs slow the clock down. What both
-ways need, one pass of the encoder, is timed by itself. Peak memory is measured in a process of its own for each.
+ways need, one pass of the encoder, is timed by itself. Peak memory is measured in a process of its own for
+each, less that of a process that makes this pass only.
 Writes `mixing.csv`.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -148,7 +150,8 @@ def norms(
         "Gram matrices": lambda: si.mixing.attention_norm(model, utterance, "frames"),
     }
     seconds = timed(ways, 1)
-    memory = {name: peak_memory(arguments, name) for name in ways}
+    base = peak_memory(arguments, "base pass")
+    memory = {name: peak_memory(arguments, name) - base for name in ways}
     about = {"what": f"attention-norm, {mix.sizes['source']} frames", "difference": off}
     slow = seconds["whole tensor"][1]
     return [
@@ -161,27 +164,21 @@ def norms(
 
 
 def peak_memory(arguments: argparse.Namespace, way: str) -> float:
-    """Return in MB what a process of its own takes at its peak beyond model and base pass."""
+    """Return in MB what a process of its own takes at its peak."""
     command = [sys.executable, __file__, "--model", arguments.model, "--corpus", arguments.corpus]
     command += ["--utterance", arguments.utterance, "--memory-of", way]
     return float(subprocess.check_output(command, text=True).split()[-1])
 
 
 def report_memory(model: SpeechModel, utterance: si.Utterance, way: str) -> None:
-    """Print by how much one way raises this process's peak memory over that of the base pass, in MB."""
-    decompose(model, utterance)
-
-    def kilobytes(name: str) -> int:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-    Path("/proc/self/clear_refs").write_text("5")
-    before = kilobytes("VmRSS")
+    """Do one thing and print this process's peak memory in MB."""
     if way == "whole tensor":
         materialised(model, utterance)
-    else:
+    elif way == "Gram matrices":
         si.mixing.attention_norm(model, utterance, "frames")
-    print((kilobytes("VmHWM") - before) / 1000)
+    else:
+        decompose(model, utterance)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 
 
 def full_window(corpus: Corpus, seconds: float) -> si.Utterance:

@@ -11,7 +11,7 @@ from speechinterp.errors import MixingError
 
 __all__ = ["Plan", "plan"]
 
-BUDGET = 64 * 2**20
+BUDGET = 16 * 2**20
 """Bytes that a chunk may take if no chunk is asked for; larger ones are no faster."""
 
 

@@ -115,14 +115,15 @@ class Scene:
         yield from rows.split(plan.chunk)
 
     def array(
-        self, scores: Sequence[Tensor], method: str, plan: Plan | None = None, **attrs: Any
+        self, scores: list[Tensor], method: str, plan: Plan | None = None, **attrs: Any
     ) -> xr.DataArray:
         """Turn scores into a map whose rows sum to 1.
 
         Parameters
         ----------
         scores
-            For every layer [shape=(targets, columns)] or [shape=(head, targets, columns)].
+            For every layer [shape=(targets, columns)] or [shape=(head, targets, columns)]. The list is emptied, so that
+            maps of frames are not in memory twice.
         method
             Name of the measure.
         plan
@@ -130,18 +131,23 @@ class Scene:
         **attrs
             What else to record.
         """
-        raw = torch.stack([s.detach().double().cpu() for s in scores]).numpy()
-        amount = raw.sum(-1)
+        shares = np.empty((len(scores), *scores[0].shape))
+        for layer in reversed(shares):
+            layer[...] = scores.pop().detach().cpu()
+        amount = shares.sum(-1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares = raw / amount[..., None]
+            np.divide(shares, amount[..., None], out=shares)
             names = list(self.sources.outside)
-            outside = {f"{name}_share": shares[..., self.sources.n_units + i] for i, name in enumerate(names)}
+            outside = {
+                f"{name}_share": shares[..., self.sources.n_units + i].copy() for i, name in enumerate(names)
+            }
             dropped = ["gap"] if self.gaps == "drop" and "gap" in names else []
             columns = [*range(self.sources.n_units)]
             columns += [self.sources.n_units + i for i, name in enumerate(names) if name not in dropped]
-            kept = shares[..., columns]
-            kept = kept / kept.sum(-1, keepdims=True) if dropped else kept
-        dims = ("layer", *(["head"] if raw.ndim == 4 else []), "target", "source")
+            kept = shares[..., columns] if dropped else shares
+            if dropped:
+                np.divide(kept, kept.sum(-1, keepdims=True), out=kept)
+        dims = ("layer", *(["head"] if shares.ndim == 4 else []), "target", "source")
         coords: dict[str, Any] = {name: np.arange(n) for name, n in zip(dims, kept.shape, strict=True)}
         for side, part, chosen in (
             ("target", self.targets, range(self.targets.n_units)),

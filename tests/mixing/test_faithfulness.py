@@ -125,7 +125,7 @@ def test_maps_and_units_must_fit():
         si.mixing.faithfulness(model, wave(), maps, FOUR, k=3)
     with pytest.raises(MixingError, match="no CTC head"):
         si.mixing.faithfulness(model, wave(), maps, FOUR, output="head")
-    with pytest.raises(MixingError, match="output='words'"):
+    with pytest.raises(MixingError, match="output 'words'"):
         si.mixing.faithfulness(model, wave(), maps, FOUR, output="words")
 
 
