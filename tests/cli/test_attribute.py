@@ -108,7 +108,7 @@ def test_a_second_run_explains_nothing_anew(run, spelling, tmp_path: Path, monke
         (["--target", "ctc:ß"], "'ß' is not in the transcript"),
         (["--target", "label"], "has no classification head"),
         (["--target", "token:1"], "has no decoder"),
-        (["--target", "rose"], "word:rose for a word"),
+        (["--target", "wort:rose"], "word:rose for a word"),
         (["--baseline", "pink"], "one of silence, noise"),
         (["--unit", "syllables"], "syllables"),
         (["--method", "shapley", "--space", "waveform"], "explains by units"),

@@ -41,10 +41,20 @@ def test_a_name_is_a_target(text, target):
     assert found.describe() == target.describe()
 
 
-@pytest.mark.parametrize("text", ["rose", "", "entropy:3", "hidden", "hidden:mlp", "label=x", "exec:1"])
+@pytest.mark.parametrize("text", ["", "entropy:3", "hidden:", "hidden:mlp", ":rose", "exec:1"])
 def test_what_is_no_target_lists_what_is(text):
     with pytest.raises(TargetError, match=r"label\[:CLASS\], word\[:WORD\]"):
         targets.named(text)
+
+
+def test_a_bare_text_is_a_class_or_a_word():
+    classifier, ctc = shared_model("wavlm-pre-class"), reading_model("wav2vec2-pre-ctc")
+    assert targets.named("LABEL_2").bind(classifier, utterance()).names == ("LABEL_2",)
+    assert targets.named("note").bind(ctc, utterance("a note")).names == ("note",)
+    with pytest.raises(TargetError, match="one of LABEL_0"):
+        targets.named("rose").bind(classifier, utterance())
+    with pytest.raises(TargetError, match="'rose' is not in the transcript: a, note"):
+        targets.named("rose").bind(ctc, utterance("a note"))
 
 
 def test_a_field_must_be_known():

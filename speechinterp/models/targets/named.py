@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from speechinterp.errors import TargetError, shortlist
-from speechinterp.models.model import SpeechModel
+from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.taps import Tap
-from speechinterp.models.targets.bound import Target
+from speechinterp.models.targets.bound import Part, Target
 from speechinterp.models.targets.classes import label
 from speechinterp.models.targets.ctc import ctc
 from speechinterp.models.targets.decoder import sequence, token, word
@@ -30,7 +30,8 @@ def named(text: str, meta: Mapping[str, str] | None = None) -> Target:
     ----------
     text
         ``label``, ``label:place=garden``, ``word``, ``word:rose``, ``ctc:k æ t``, ``token:3``, ``sequence``,
-        ``entropy``, ``surprisal``, ``kl`` or ``hidden:3.mlp_hidden.17``.
+        ``entropy``, ``surprisal``, ``kl`` or ``hidden:3.mlp_hidden.17``. Anything else without a colon is a class of a
+        model that classifies, and a word of one that writes.
     meta
         What is known of the utterance: ``word:{target}`` takes the word that its field `target` has.
 
@@ -58,12 +59,23 @@ def named(text: str, meta: Mapping[str, str] | None = None) -> Target:
         return token(int(value) if re.fullmatch(r"-?\d+", value) else value)
     if kind == "hidden" and (place := re.fullmatch(r"(\d+)\.(\w+)\.(\d+)", value)):
         return hidden(Tap(int(place[1]), place[2]), int(place[3]))
+    if kind and not value and ":" not in text:
+        return _plain(kind)
     raise TargetError(
         f"target {text!r}",
         expected=f"one of {', '.join(FORMS)}",
-        cause="a value where there is none, or a word without its kind",
+        cause="a kind that there is not, a value where there is none, or none where there must be one",
         fix="word:rose for a word, label:place=garden for a class",
     )
+
+
+def _plain(text: str) -> Target:
+    """Return a class of a model that classifies, or a word of one that writes."""
+
+    def find(model: SpeechModel, heard: Heard) -> Part:
+        return (label if hasattr(model.module, "classifier") else word)(text).find(model, heard)
+
+    return Target("named", {"text": text}, find)
 
 
 def usual(model: SpeechModel) -> Target:
