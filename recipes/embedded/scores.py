@@ -32,15 +32,18 @@ def error_rate(model: SpeechModel, corpus: Corpus) -> float:
     return float(rate(said, written))
 
 
-def spelt_by_cue(model: SpeechModel, corpus: Corpus, *, silenced: bool) -> float:
-    """Return how often a homophone is spelt by its cue, as it is or with the cue silenced."""
-    right = []
+def spelt_by_cue(model: SpeechModel, corpus: Corpus, *, silenced: bool) -> tuple[float, float]:
+    """Return how often a homophone is spelt by its cue, and how often the other way."""
+    found = []
     for utterance in corpus:
         sound = utterance.waveform(model.sample_rate).copy()
         for cue in utterance.tier("cue") if silenced else ():
             sound[round(cue.start * model.sample_rate) : round(cue.end * model.sample_rate)] = 0
-        right.append(utterance.meta["target"] in model.transcribe(sound).split())
-    return float(np.mean(right))
+        words, right = model.transcribe(sound).split(), utterance.meta["target"]
+        (other,) = set(str(utterance.meta["homophones"]).split("/")) - {right}
+        found.append((right in words, other in words))
+    right, other = np.mean(found, axis=0)
+    return float(right), float(other)
 
 
 def slots(model: SpeechModel, corpus: Corpus) -> dict[str, float]:
@@ -74,6 +77,7 @@ def main() -> None:
     everything, homophones = si.load_corpus("demo"), si.load_corpus("demo?type=homophone")
     rows = []
     for name in embedded_models():
+        print(name, flush=True)
         model = si.load_model(name)
         found = probe(model, si.load_corpus("demo?type=sentence"))
         if name == "demo/commands":
@@ -81,8 +85,9 @@ def main() -> None:
         elif name != "demo/hubert":
             found["error rate"] = error_rate(model, everything)
             if model.vocabulary.kind != "phones":
-                found["homophones"] = spelt_by_cue(model, homophones, silenced=False)
-                found["homophones, cue silenced"] = spelt_by_cue(model, homophones, silenced=True)
+                for silenced, name in ((False, ""), (True, ", cue silenced")):
+                    spelt = spelt_by_cue(model, homophones, silenced=silenced)
+                    found |= zip((f"homophones{name}", f"the other spelling{name}"), spelt, strict=True)
         rows += [{"model": name, "score": score, "value": round(value, 4)} for score, value in found.items()]
     table = pd.DataFrame(rows)
     a.out.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ INTRODUCTION = (
 HEARING = (
     "Some sentences hold a noun that has two spellings and one sound. Another word decides which is right, the "
     "cue: 'one new rose', 'two new rows'. A model that spells the noun rightly must have used the cue. The proof: "
-    "with the cue silenced it can only guess, and one guess in two is right."
+    "with the cue silenced it has nothing to go by. It writes one or the other, or letters of both at once."
 )
 KNOWING = (
     "A phone probe is a linear classifier that sees the vectors of one layer and has to name the phones of voices "
@@ -104,20 +104,22 @@ def _hear(run: Run, model: SpeechModel, corpus: Corpus) -> list[Section]:
             heard = model.transcribe(sound)
             sound[round(cue.start * model.sample_rate) : round(cue.end * model.sample_rate)] = 0
             silenced = model.transcribe(sound)
+            (other,) = set(str(utterance.meta["homophones"]).split("/")) - {noun.label}
             rows.append(
                 {
                     "said": utterance.transcript, "cue": cue.label, "noun": noun.label, "written": heard,
                     "with the cue silenced": silenced, "right": noun.label in heard.split(),
                     "right without cue": noun.label in silenced.split(),
+                    "the other without cue": other in silenced.split(),
                 }
             )  # fmt: skip
             progress(done + 1, len(corpus))
     table = pd.DataFrame(rows)
     run.write("heard.csv", table.to_csv(index=False))
-    right, guessed = table["right"].mean(), table["right without cue"].mean()
+    right, guessed, other = table[["right", "right without cue", "the other without cue"]].mean()
     answer = (
-        f"{MODEL} spells {right:.0%} of {len(table)} homophones as their cue says, and {guessed:.0%} when the cue is "
-        "silenced."
+        f"{MODEL} spells {right:.0%} of {len(table)} homophones as their cue says. With the cue silenced it spells "
+        f"{guessed:.0%} so, {other:.0%} the other way, and the rest as neither."
     )
     run.say(answer)
     texts = ["said", "cue", "written", "with the cue silenced"]

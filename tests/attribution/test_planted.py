@@ -41,9 +41,11 @@ def test_the_deciding_word_is_on_top_in_some_commands():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", [si.attribution.leave_one_out, si.attribution.shapley])
-def test_the_deciding_word_is_on_top_in_all_commands(method):
-    assert top_is_cue(method, CORPUS.ids).mean() >= 0.95
+@pytest.mark.parametrize(
+    ("method", "ids"), [(si.attribution.leave_one_out, CORPUS.ids), (si.attribution.shapley, CORPUS.ids[::5])]
+)
+def test_the_deciding_word_is_on_top_in_most_commands(method, ids):
+    assert top_is_cue(method, ids).mean() >= 0.95
 
 
 def test_the_random_twin_does_not_know_it():
