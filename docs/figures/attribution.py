@@ -1,0 +1,46 @@
+"""Which attributions find the word that decides a command; ends in what the page says."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+COLOURS = {"units taken away": "#0072B2", "gradients": "#D55E00", "relevance by chance": "#6E6E6E"}
+GRADIENTS = (
+    "saliency",
+    "input-x-gradient",
+    "smoothgrad",
+    "integrated-gradients",
+    "expected-gradients",
+    "attn-lrp",
+    "deeplift",
+)
+# Sphinx runs this where the page is; tests run it where it stands.
+folder = next(path for path in (Path("gallery"), Path("docs/gallery"), Path("../gallery")) if path.is_dir())
+table = pd.read_csv(folder / "attribution_localisation.csv", keep_default_na=False)
+auc = table[(table.metric == "auc") & table.axis.isin(["words", "phones"])].sort_values(
+    "value", ascending=False
+)
+names = [" · ".join(filter(None, row)) for row in zip(auc.method, auc.space, auc.baseline, strict=True)]
+
+figure, ax = plt.subplots(figsize=(8, 0.21 * len(auc) + 1), layout="constrained")
+for place, row in enumerate(auc.itertuples()):
+    kind = (
+        "gradients"
+        if row.method in GRADIENTS
+        else "relevance by chance"
+        if row.method == "random"
+        else "units taken away"
+    )
+    ax.hlines(place, row.ci_low, row.ci_high, color=COLOURS[kind], linewidth=1.6)
+    ax.plot(row.value, place, "o", color=COLOURS[kind], markersize=4.5)
+for kind, colour in COLOURS.items():
+    ax.plot([], [], "o-", color=colour, label=kind, markersize=4.5)
+ax.axvline(0.5, color="#333333", linestyle=":", linewidth=1, label="chance")
+ax.set_yticks(range(len(auc)), names, fontsize=8)
+ax.set_ylim(len(auc) - 0.4, -0.6)
+ax.set_xlabel("chance that the word that decides has more relevance than another (AUC)")
+ax.spines[["top", "right"]].set_visible(False)
+ax.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+ax.set_axisbelow(True)
+ax.legend(loc="lower left", fontsize=8, frameon=False)
