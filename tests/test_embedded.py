@@ -232,7 +232,7 @@ def test_one_word_alone_decides_each_slot(recipe: dict[str, ModuleType], split: 
     for (_, row), slot in product(rows.iterrows(), SLOTS):
         assert row.transcript.split().count(row[slot]) == 1
     if split == "train":
-        assert rows.groupby([*SLOTS, "carrier"]).size().tolist() == [2] * 256
+        assert rows.groupby([*SLOTS, "carrier"]).size().tolist() == [4] * 256
 
 
 def test_contrasts_differ_in_one_phone_at_the_same_time(utterances: list[Utterance]) -> None:

@@ -120,7 +120,8 @@ def ridge_fit(kept: Bools, worth: Doubles, weights: Doubles, ridge: float) -> tu
     share = weights / weights.sum()
     design, middle = kept - share @ kept, share @ worth
     scaled = design * weights[:, None]
-    found = np.linalg.solve(scaled.T @ design + ridge * np.eye(kept.shape[1]), scaled.T @ (worth - middle))
+    squares = scaled.T @ design + ridge * np.eye(kept.shape[1])
+    found = np.linalg.lstsq(squares, scaled.T @ (worth - middle))[0]
     return found, middle + design @ found
 
 

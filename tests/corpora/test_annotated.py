@@ -78,7 +78,7 @@ def test_labels_of_phones_are_mapped(record, tmp_path: Path, reader: str) -> Non
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("format=praat", "format=praat. Expected: one of textgrid"),
+        ("format=praat", "format 'praat'. Expected: one of textgrid"),
         ("labels=ipa", "labels=ipa. Expected: FROM:TO"),
         ("labels=cmu:ipa", "labels=cmu:ipa.*arpabet:ipa"),
         ("annotations=/nowhere", "nowhere is not there"),
