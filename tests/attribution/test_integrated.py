@@ -138,7 +138,14 @@ def test_a_real_word_is_explained_by_its_own_time(assets):
     corpus = si.load_corpus(f"timit:{assets / 'corpora' / 'timit-sample'}")
     utterance = corpus[next(id_ for id_ in corpus.ids if id_.endswith("sa1"))]
     rel = attribution.integrated_gradients(
-        model, utterance, si.targets.word("water"), "log-mel", steps=16, tolerance=0.02, max_steps=96
+        model,
+        utterance,
+        si.targets.word("water"),
+        "log-mel",
+        baseline="mean",
+        steps=16,
+        tolerance=0.02,
+        max_steps=96,
     )
     assert rel.attrs["completeness_gap_relative"] < 0.02
     (said,) = [word for word in utterance.tier("words") if word.label == "water"]
