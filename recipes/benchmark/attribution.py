@@ -50,9 +50,9 @@ def explained(
             yield "shapley", "words", name, a.shapley(model, utterance, target=target, baseline=baseline)
     yield "random", "words", "", by_chance(found, number)
     for method in (a.banzhaf, a.lime, a.kernel_shap):
-        if method.__name__ not in left_out:
+        name = method.__name__.replace("_", "-")
+        if name not in left_out:
             draws = {} if method is a.banzhaf else {"samples": 200, "seed": number}
-            name = method.__name__.replace("_", "-")
             yield name, "words", "silence", method(model, utterance, target=target, **draws)
     if "owen" not in left_out:
         options = {"units": "phones", "groups": "words", "samples": 10, "seed": number}

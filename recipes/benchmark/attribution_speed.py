@@ -16,7 +16,6 @@ All ways run in turn in one process with one thread, and the median counts. Thei
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -137,17 +136,17 @@ class Scores(torch.nn.Module):
 
 
 def gradient_ways(model: SpeechModel, utterance: si.Utterance) -> dict[str, Callable[[], np.ndarray]]:
-    """Return ways to integrated gradients of every target [shape=(targets, samples)]; the first three have one."""
+    """Return ways to integrated gradients of every target [shape=(targets, samples)]; the first four have one."""
     target = si.targets.label()
     names = target.bind(model, utterance).names
     space = space_of(target.bind(model, utterance), utterance, "waveform")
     captum = IntegratedGradients(Scores(space))
     batch = model.batch_limit(utterance.duration)
 
-    def ours(*chosen: str) -> np.ndarray:
+    def ours(*chosen: str, at_once: int | None = None) -> np.ndarray:
         asked = si.targets.label(list(chosen))
         return si.attribution.integrated_gradients(
-            model, utterance, asked, steps=STEPS, tolerance=None, batch=batch
+            model, utterance, asked, steps=STEPS, tolerance=None, batch=at_once or batch
         ).values
 
     def theirs(*columns: int, at_once: int | None) -> np.ndarray:
@@ -161,11 +160,18 @@ def gradient_ways(model: SpeechModel, utterance: si.Utterance) -> dict[str, Call
     return {
         "integrated gradients, one target": lambda: ours(names[0]),
         "Captum, one target": lambda: theirs(0, at_once=batch),
+        "integrated gradients, one target, all points at once": lambda: ours(names[0], at_once=STEPS),
         "Captum, one target, all points at once": lambda: theirs(0, at_once=None),
         "integrated gradients, targets together": lambda: ours(*names),
         "integrated gradients, targets one by one": lambda: np.concatenate([ours(name) for name in names]),
         SLOWEST: lambda: theirs(*every, at_once=batch),
     }
+
+
+def memory(what: str) -> float:
+    """Return what Linux tells of this process, in MB: ``VmRSS`` now, ``VmHWM`` at its peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 def beside_captum(model: SpeechModel, utterance: si.Utterance, runs: int, command: list[str]) -> pd.DataFrame:
@@ -178,8 +184,8 @@ def beside_captum(model: SpeechModel, utterance: si.Utterance, runs: int, comman
     table["largest_difference"] = [
         float(np.abs(results[n] - full[: len(results[n])]).max() / np.abs(full).max()) for n in table.way
     ]
-    memory = [subprocess.check_output([*command, "--memory-of", name], text=True) for name in table.way]
-    table["memory_mb"] = [float(text.split()[-1]) for text in memory]
+    peaks = [subprocess.check_output([*command, "--memory-of", name], text=True) for name in table.way]
+    table["memory_mb"] = [float(text.split()[-1]) for text in peaks]
     table.insert(0, "utterance", utterance.id)
     return table
 
@@ -202,9 +208,10 @@ def main() -> None:
     if a.memory_of:
         way = gradient_ways(model, utterance)[a.memory_of]
         model.logits(model.prepare([utterance]))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from here
+        before = memory("VmRSS")
         way()
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        print(memory("VmHWM") - before)
         return
     a.out.mkdir(parents=True, exist_ok=True)
     if "shapley" in a.parts:
