@@ -79,15 +79,15 @@ def main() -> None:
     for name in embedded_models():
         print(name, flush=True)
         model = si.load_model(name)
-        found = probe(model, si.load_corpus("demo?type=sentence"))
+        found = probe(model, everything)
         if name == "demo/commands":
             found |= slots(model, si.load_corpus("demo?type=command"))
         elif name != "demo/hubert":
             found["error rate"] = error_rate(model, everything)
             if model.vocabulary.kind != "phones":
-                for silenced, name in ((False, ""), (True, ", cue silenced")):
+                for silenced, how in ((False, ""), (True, ", cue silenced")):
                     spelt = spelt_by_cue(model, homophones, silenced=silenced)
-                    found |= zip((f"homophones{name}", f"the other spelling{name}"), spelt, strict=True)
+                    found |= zip((f"homophones{how}", f"the other spelling{how}"), spelt, strict=True)
         rows += [{"model": name, "score": score, "value": round(value, 4)} for score, value in found.items()]
     table = pd.DataFrame(rows)
     a.out.parent.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,12 @@ def make_plan(
         If speakers are missing or too few, fewer than two labels are left, a baseline has other units, or an
         argument is not one of its values.
     """
+    if n_shuffles < 1:
+        raise ProbeError(
+            f"shuffles={n_shuffles}",
+            expected="at least one shuffling of the labels, the control of every probe",
+            fix="shuffles=1",
+        )
     units, order = in_order(reps)
     sources = {"none": (reps, order)}
     for name, baseline in (baselines or {}).items():
