@@ -68,7 +68,7 @@ class Commands(nn.Module):
 
 def main() -> None:
     """Train the model and save it."""
-    a, examples, dev = begun(options(__doc__, epochs=16, seed=4), "?type=command")
+    a, examples, dev = begun(options(__doc__, epochs=8, seed=4), "?type=command")
     model = Commands(a.out / "wav2vec2-phones")
     train(
         model, model.loss, examples, epochs=a.epochs, rate=5e-4, seed=a.seed,

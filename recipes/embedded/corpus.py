@@ -1,7 +1,7 @@
 """Make the embedded corpus, or the training set that belongs to it.
 
     python recipes/embedded/corpus.py --split test                  # into data/demo, as it is shipped
-    python recipes/embedded/corpus.py --split train --out DIR       # 64 other voices, over an hour, in minutes
+    python recipes/embedded/corpus.py --split train --out DIR       # 128 other voices, three hours, in minutes
     python recipes/embedded/corpus.py --split dev --out DIR         # 8 others again
 
 It needs libespeak-ng (Debian, Ubuntu: apt install libespeak-ng1) and is made with version 1.51. Another version,

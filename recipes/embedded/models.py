@@ -1,6 +1,6 @@
 """Make the embedded models: the training sets, then all five, one after the other or two at a time.
 
-    python recipes/embedded/models.py --out DIR                              # about four hours on one core
+    python recipes/embedded/models.py --out DIR                              # about three hours on one core
     python recipes/embedded/models.py --out DIR --jobs 2 --voices FOLDER     # about two on two, as shipped
 
 `--voices` is a folder of Speech Commands (CC BY 4.0), people's voices that join HuBERT's training. The processor

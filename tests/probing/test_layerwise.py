@@ -319,6 +319,8 @@ def test_wrong_arguments_are_refused_with_the_right_ones(study):
         si.probe(reps, baselines={"majority": reps})
     with pytest.raises(ProbeError, match="mfcc has 2 layers"):
         si.probe(reps, baselines={"mfcc": reps})
+    with pytest.raises(ProbeError, match="shuffles=0"):
+        si.probe(reps, shuffles=0)
     with pytest.raises(ProbeError, match="confidence is 95"):
         si.probe(reps, confidence=95)
     with pytest.raises(ProbeError, match="no units"):
