@@ -43,4 +43,14 @@ ax.set_xlabel("chance that the word that decides has more relevance than another
 ax.spines[["top", "right"]].set_visible(False)
 ax.grid(axis="x", color="#E5E5E5", linewidth=0.6)
 ax.set_axisbelow(True)
-ax.legend(loc="lower left", fontsize=8, frameon=False)
+figure.legend(loc="outside upper right", ncols=4, fontsize=8, frameon=False)
+
+found = auc.set_index(["method", "space", "baseline"]).value
+assert found.loc["leave-one-out"].min() > 0.99
+assert found.loc["saliency"].between(0.9, 0.94).all()
+assert found["input-x-gradient", "features", ""] < 0.35
+assert 0.6 < found["input-x-gradient", "waveform", ""] < 0.7
+fine = table[(table.metric == "auc") & (table.axis == "10 ms") & (table.method == "saliency")]
+fine = fine.set_index("space").value
+assert fine["features"] < 0.53
+assert 0.6 < fine["waveform"] < fine["spectrogram"] < 0.7
