@@ -47,6 +47,7 @@ figure.legend(loc="outside upper right", ncols=4, fontsize=8, frameon=False)
 
 found = auc.set_index(["method", "space", "baseline"]).value
 assert found.loc["leave-one-out"].min() > 0.99
+assert (found.loc[["attn-lrp", "lime", "kernel-shap"]] == 1).all()
 assert found.loc["saliency"].between(0.9, 0.94).all()
 assert found["input-x-gradient", "features", ""] < 0.35
 assert 0.6 < found["input-x-gradient", "waveform", ""] < 0.7
