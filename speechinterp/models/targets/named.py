@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from speechinterp.errors import TargetError, shortlist
 from speechinterp.models.model import Heard, SpeechModel
 from speechinterp.models.taps import Tap
-from speechinterp.models.targets.bound import Part, Target
+from speechinterp.models.targets.bound import Target
 from speechinterp.models.targets.classes import label
 from speechinterp.models.targets.ctc import ctc
 from speechinterp.models.targets.decoder import sequence, token, word
+from speechinterp.models.targets.parts import Part
 from speechinterp.models.targets.states import hidden
 from speechinterp.models.targets.steps import entropy, kl, surprisal
 
