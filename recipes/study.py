@@ -33,7 +33,10 @@ def study(
     parser.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for results")
     parser.add_argument("--inventory", help="set of the phone labels; known for timit and demo")
     parser.add_argument(
-        "--utterances", type=int, default=utterances, help=f"only so many; 0 for all [default: {utterances or 'all'}]"
+        "--utterances",
+        type=int,
+        default=utterances,
+        help=f"only so many; 0 for all [default: {utterances or 'all'}]",
     )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)

@@ -24,14 +24,16 @@ tables = {
     for name in ("homophones_wav2vec2", "homophones_whisper")
 }
 
-figure, axes = plt.subplots(1, 4, figsize=(12, 3.8), sharey=True, layout="constrained", width_ratios=[5, 3, 3, 3])
+figure, axes = plt.subplots(
+    1, 4, figsize=(12, 3.8), sharey=True, layout="constrained", width_ratios=[5, 3, 3, 3]
+)
 for ax, (name, attention, title, below) in zip(axes, PANELS, strict=True):
     part = tables[name][tables[name].attention == attention]
-    for (measure, baseline), rows in part.groupby(["measure", "baseline"]):
+    for (measure, baseline), group in part.groupby(["measure", "baseline"]):
         if measure not in STYLES:
             continue
         colour, marker = STYLES[measure]
-        rows = rows.sort_values("layer")
+        rows = group.sort_values("layer")
         if baseline == "none":
             draw(ax, rows, (measure, colour, "-", marker), 100)
         else:

@@ -215,7 +215,9 @@ def main() -> None:
     phones = [BLANK, "<unk>", *sorted({label for e in examples for _, _, label in e.marks["phones"]})]
     model = TwoHeads(phones)
     often = twice(examples)
-    for n, (epochs, rate, shown) in enumerate(zip(a.epochs, (1e-3, 4e-4), (often, twice(often)), strict=True)):
+    for n, (epochs, rate, shown) in enumerate(
+        zip(a.epochs, (1e-3, 4e-4), (often, twice(often)), strict=True)
+    ):
         train(
             model, model.loss, shown, epochs=epochs, rate=rate, seed=a.seed + n,
             evaluate=lambda: scores(model, dev), draft=a.out / "ctc.pt",
