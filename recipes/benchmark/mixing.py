@@ -60,51 +60,59 @@ def states_of(model: SpeechModel, utterance: si.Utterance) -> list[torch.Tensor]
 
 
 @torch.no_grad()
-def layer_by_layer(model: SpeechModel, states: list[torch.Tensor], spans: list[range]) -> np.ndarray:
-    """Run every layer of a Whisper encoder once for each unit with the unit's values set to zero."""
+def layer_by_layer(
+    model: SpeechModel, states: list[torch.Tensor], words: list[range], columns: list[list[int]]
+) -> np.ndarray:
+    """Run every layer of a Whisper encoder once for each column with the column's values set to zero."""
     maps = []
     for layer, before, after in zip(model.family.base.encoder.layers, states, states[1:], strict=False):
-        columns = []
-        for span in spans:
+        found = []
+        for column in columns:
 
             def silence(
-                module: object, args: object, output: torch.Tensor, span: range = span
+                module: object, args: object, output: torch.Tensor, column: list[int] = column
             ) -> torch.Tensor:
                 output = output.clone()
-                output[:, span.start : span.stop] = 0
+                output[:, column] = 0
                 return output
 
             handle = layer.self_attn.v_proj.register_forward_hook(silence)
             zeroed = layer(before, None)
             handle.remove()
             zeroed = zeroed[0] if isinstance(zeroed, tuple) else zeroed
-            distance = 1 - torch.nn.functional.cosine_similarity(after[0], zeroed.view_as(after)[0], dim=-1)
-            columns.append([float(distance[target.start : target.stop].mean()) for target in spans])
-        maps.append(np.array(columns).T)
+            ends = after[0].double(), zeroed.view_as(after)[0].double()
+            distance = 1 - torch.nn.functional.cosine_similarity(*ends, dim=-1)
+            found.append([float(distance[word.start : word.stop].mean()) for word in words])
+        maps.append(np.array(found).T)
     rows = np.stack(maps)
     return rows / rows.sum(-1, keepdims=True)
 
 
 def zeroing(model: SpeechModel, utterance: si.Utterance, runs: int) -> list[dict[str, object]]:
-    """Compare Value Zeroing with a whole layer for every unit and layer."""
+    """Compare Value Zeroing with a whole layer for every column of the map and every layer."""
     grid = model.frames(utterance)
     spans = [grid.frames_in(word.start, word.end) for word in utterance.tier("words")]
     states = states_of(model, utterance)
-    mix = si.mixing.value_zeroing(model, utterance)
-    found = mix.values[..., : len(spans)]
-    found = found / found.sum(-1, keepdims=True)
-    off = float(np.abs(found - layer_by_layer(model, states, spans)).max())
+    spoken = {frame for span in spans for frame in span}
+    gap = [frame for frame in range(grid.n_frames or 0) if frame not in spoken]
+    pad = list(range(grid.n_frames or 0, states[0].shape[-2]))
+    columns = [*map(list, spans), gap, pad]
+    mix = si.mixing.value_zeroing(model, utterance, gaps="merge")
+    off = float(np.abs(mix.values - layer_by_layer(model, states, spans, columns)).max())
     seconds = timed(
         {
             "base pass, decomposed": lambda: decompose(model, utterance),
-            "value zeroing, with base pass": lambda: si.mixing.value_zeroing(model, utterance),
-            "layer by layer, without base pass": lambda: layer_by_layer(model, states, spans),
+            "value zeroing, with base pass": lambda: si.mixing.value_zeroing(model, utterance, gaps="merge"),
+            "layer by layer, without base pass": lambda: layer_by_layer(model, states, spans, columns),
         },
         runs,
     )
     base, fast, slow = seconds.values()
     alone = (fast[0] - base[0], fast[1] - base[1])
-    about = {"what": f"value zeroing, {len(spans)} words in {utterance.duration:.1f} s", "difference": off}
+    about = {
+        "what": f"value zeroing, {len(spans)} words, gaps and padding in {utterance.duration:.1f} s",
+        "difference": off,
+    }
     return [
         {**about, "way": "layer by layer, without base pass", "clock_s": slow[0], "processor_s": slow[1]},
         {
