@@ -170,6 +170,19 @@ def _add_phones(
             AlignmentWarning,
             stacklevel=4,
         )
+    lacking = dict.fromkeys(
+        phone
+        for variants in spelt
+        for phone, symbols in zip(variants[0].phones, variants[0].symbols, strict=True)
+        if None in symbols
+    )
+    if lacking:
+        warnings.warn(
+            f"utterance {utterance.id!r}: {model.id} does not write {', '.join(lacking)}; these phones are placed by "
+            f"their neighbours and have no score. It writes {shortlist(symbols_by_name(vocabulary), 60)}",
+            AlignmentWarning,
+            stacklevel=4,
+        )
     alignment.attrs |= {"pronunciations": said.source, **_described(model, "phone_")}
     return None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from speechinterp.align.alignment import Alignment
 from speechinterp.align.text import transcript_words
-from speechinterp.align.whisper_attention import listen, read, spell
+from speechinterp.align.whisper_attention import Listening, Spelt, listen, read, spell
 from speechinterp.align.whisper_reading import reading_of, warping
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AlignmentError
@@ -65,7 +68,7 @@ def align_whisper(model: SpeechModel, utterance: Utterance, text: str | None = N
             fix="give the text of this recording (transcript, text=...), or leave it out (--on-bad skip)",
         )
     attention, _ = read(model, heard, spelt, reading.heads, reading.row)
-    _, ratios = read(model, heard, pieces)
+    ratios = _ratios(model, heard, words, pieces, where)
     ways = warping(attention, spelt, heard, reading)
     path, last = ways.best(), np.append(spelt.first[1:], True)
     starts, ends = path.starts[spelt.first], path.ends[last]
@@ -78,16 +81,36 @@ def align_whisper(model: SpeechModel, utterance: Utterance, text: str | None = N
             heard.seconds(starts), heard.seconds(ends), words, scores, strict=True
         )
     ]
-    of_words = [float(part.mean()) for part in np.split(ratios, np.flatnonzero(pieces.first)[1:])]
     return Alignment(
         {"words": Tier("words", segments)},
         {
             "method": "Whisper cross-attention",
-            "confidence": float(ratios.mean()),
-            "word_confidence": of_words,
+            "confidence": float(np.concatenate(ratios).mean()),
+            "word_confidence": [float(part.mean()) for part in ratios],
             "reads": reading.unit,
             "heads": [list(head) for head in reading.heads],
             "lag_ms": 1000 * reading.lag * heard.grid.hop / heard.steps / heard.grid.sample_rate,
             "calibrated_on": reading.source,
         },
     )
+
+
+def _ratios(
+    model: SpeechModel, heard: Listening, words: Sequence[str], pieces: Spelt, where: str
+) -> list[npt.NDArray[np.float64]]:
+    """Return for every word how much less probable its pieces are than the best ones, each [shape=(pieces,)].
+
+    Words without capitals, or all in capitals, are also read as a sentence with a capital and a full stop, and the
+    better of both counts: how a text is written is no reason to doubt it.
+    """
+    ways = [pieces]
+    text = "".join(words)
+    if text in (text.lower(), text.upper()):
+        small = [word.lower() for word in words]
+        small[0] = small[0].capitalize()
+        ways.append(spell(model, [*small[:-1], small[-1].rstrip(".") + "."], "pieces", where))
+    found = []
+    for way in ways:
+        _, ratios = read(model, heard, way)
+        found.append((float(ratios.mean()), np.split(ratios, np.flatnonzero(way.first)[1:])))
+    return max(found, key=lambda one: one[0])[1]

@@ -118,12 +118,12 @@ def _hear(run: Run, model: SpeechModel, corpus: Corpus) -> list[Section]:
     run.write("heard.csv", table.to_csv(index=False))
     right, guessed, other = table[["right", "right without cue", "the other without cue"]].mean()
     answer = (
-        f"{MODEL} spells {right:.0%} of {len(table)} homophones as their cue says. With the cue silenced it spells "
-        f"{guessed:.0%} so, {other:.0%} the other way, and the rest as neither."
+        f"{MODEL} spells {right:.0%} of {len(table)} homophones as their cue says. With the cue silenced "
+        f"{guessed:.0%} come out right, {other:.0%} in the other spelling, and the rest with letters of both."
     )
     run.say(answer)
     texts = ["said", "cue", "written", "with the cue silenced"]
-    return [Paragraph(answer), Table(table[texts].iloc[:: len(table) // SHOWN], "Some of them.")]
+    return [Paragraph(answer), Table(table[texts].iloc[:: len(table) // SHOWN + 1], "Some of them.")]
 
 
 def _probe(run: Run, out: Path, device: str, seed: int) -> list[Section]:
@@ -178,7 +178,9 @@ def _mix(run: Run, out: Path, model: SpeechModel, corpus: Corpus, seed: int) -> 
     answer = (
         f"In layer {best.layer} the cue is the word that the homophone draws on most, itself left out, in "
         f"{best['mean']:.0%} of {len(corpus)} sentences [{best.ci_low:.0%}, {best.ci_high:.0%}]; with random "
-        f"weights in {twin['mean']:.0%} at best, and {float(cues['chance_top'].mean()):.0%} is chance."
+        f"weights in {twin['mean']:.0%} at best, and {float(cues['chance_top'].mean()):.0%} is chance. (With random "
+        "weights a word draws mostly on its neighbours, and the cue is never next to the noun. Layers are counted "
+        f"by block here: block {best.layer} makes what the probe calls layer {int(best.layer) + 1}.)"
     )
     run.say(answer)
     shown = next(iter(corpus))

@@ -89,7 +89,7 @@ def plot_mixing(mix: xr.DataArray, *, columns: int | None = None) -> Figure:
         if place >= n:
             axes.set_axis_off()
             continue
-        image = _draw(axes, inside.isel({depth: place}).values, mix, named, top)
+        image = _draw(axes, inside.isel({depth: place}).values, inside, named, top)
         name = mix[depth].values[place]
         axes.set_title(f"layer {name}" if depth == "layer" else str(name), fontsize=9)
         if outside.sizes["source"]:

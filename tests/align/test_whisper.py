@@ -116,3 +116,15 @@ def test_all_words_of_the_sample_are_placed_within_the_bounds(tiny_en, timit):
     assert len(errors) == 1394
     assert np.median(np.abs(errors)) < 0.015
     assert np.mean(np.abs(errors) < 0.05) > 0.85
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("ignore::speechinterp.audio.RepairWarning")
+def test_how_a_text_is_written_is_no_reason_to_doubt_it(assets: Path) -> None:
+    model = si.load_model(assets / "models/whisper-tiny.en", device="cpu")
+    utterance = si.load_corpus(f"timit:{assets}/corpora/timit-sample")["dr1-fvmh0/sa1"]
+    text = str(utterance.transcript)
+    sure = [si.align(model, utterance, text=t).attrs["confidence"] for t in (text, text.lower().strip("."))]
+    assert min(sure) > -0.6
+    assert abs(sure[0] - sure[1]) < 0.3
+    assert si.align(model, utterance, text=text.upper().strip(".")).attrs["confidence"] > -0.6
