@@ -173,7 +173,7 @@ def _add_phones(
     lacking = dict.fromkeys(
         phone
         for variants in spelt
-        for phone, symbols in zip(variants[0].phones, variants[0].symbols, strict=True)
+        for phone, symbols in zip(variants[0].phones, variants[0].symbols, strict=False)
         if None in symbols
     )
     if lacking:

@@ -97,3 +97,11 @@ def test_words_without_pronunciation_have_no_phones_and_that_is_said(both: Plant
         found = si.align(both.letters, u, phone_model=both.phones, pronunciations={"no": [("n", "oʊ")]})
     assert found["phones"].labels == ["n", "oʊ"]
     assert found["words"].labels == ["no", "te", "da"]
+
+
+def test_phones_that_the_model_does_not_write_are_named(both: Planted) -> None:
+    u = utterance(LETTERS_HEARD, "no te da")
+    lexicon = {"no": [("n", "ɜː")], "te": [("t", "ɛ")], "da": [("d", "ɑ")]}
+    with pytest.warns(AlignmentWarning, match="does not write .*ɜː.*It writes"):
+        found = si.align(both.letters, u, phone_model=both.phones, pronunciations=lexicon)
+    assert "ɜː" in found["phones"].labels
