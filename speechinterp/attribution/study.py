@@ -19,11 +19,12 @@ from speechinterp.attribution.entry import attribute, over_units
 from speechinterp.attribution.faithfulness import faithfulness
 from speechinterp.attribution.units import Windows
 from speechinterp.corpora import Corpus, Utterance
-from speechinterp.errors import AttributionError, SpeechInterpError
+from speechinterp.corpora.keeping import keep_each, write_whole
+from speechinterp.errors import AttributionError
 from speechinterp.models import SpeechModel
 from speechinterp.models.targets import Contrast, Target, named, usual
 
-__all__ = ["Attributed", "attribute_corpus", "read_relevance", "tidy", "write_whole"]
+__all__ = ["Attributed", "attribute_corpus", "read_relevance", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -168,38 +169,30 @@ def attribute_corpus(
         "corpus": corpus.name, "corpus_options": corpus.options, **options,
     }  # fmt: skip
     study = hashlib.sha256(json.dumps(identity, sort_keys=True, default=repr).encode()).hexdigest()
-    paths: dict[str, Path] = {}
-    skipped: dict[str, str] = {}
-    for done, id_ in enumerate(corpus.ids):
-        path = folder / f"{id_}.nc"
-        try:
-            if not path.is_file():
-                utterance = corpus[id_]
-                asked = _target(model, utterance, target, against)
-                relevance = attribute(
-                    model, utterance, method, target=asked, units=units, seed=seed, **options
-                )
-                relevance.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
-                table = _judged(
-                    model,
-                    utterance,
-                    relevance,
-                    target=asked,
-                    units=units,
-                    baseline=judge,
-                    n_random=n_random,
-                    seed=seed,
-                )
-                _write(relevance, table, path)
-            elif read_relevance(path).attrs.get("study") != study:
-                raise _other(path)
-            paths[id_] = path
-        except SpeechInterpError as error:
-            if on_bad == "raise" or isinstance(error, OtherStudyError):
-                raise
-            skipped[id_] = str(error)
-        if progress:
-            progress(done + 1, len(corpus))
+
+    def make(utterance: Utterance) -> tuple[xr.DataArray, pd.DataFrame]:
+        asked = _target(model, utterance, target, against)
+        relevance = attribute(model, utterance, method, target=asked, units=units, seed=seed, **options)
+        relevance.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
+        table = _judged(
+            model,
+            utterance,
+            relevance,
+            target=asked,
+            units=units,
+            baseline=judge,
+            n_random=n_random,
+            seed=seed,
+        )
+        return relevance, table
+
+    def check(path: Path) -> None:
+        if read_relevance(path).attrs.get("study") != study:
+            raise _other(path)
+
+    paths, skipped = keep_each(
+        corpus, folder, make, _write, check, fatal=OtherStudyError, on_bad=on_bad, progress=progress
+    )
     if not paths:
         raise AttributionError(
             f"no utterance of corpus {corpus.name!r} could be used; the first: {next(iter(skipped.values()), 'none')}",
@@ -244,7 +237,7 @@ def read_relevance(path: Path) -> xr.DataArray:
     """
     try:
         return xr.load_dataarray(path, engine="scipy")
-    except Exception as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise AttributionError(
             f"{path} cannot be read: {type(error).__name__}",
             expected="relevance that speechinterp wrote, in NetCDF",
@@ -290,18 +283,11 @@ def _judged(
     return table.assign(judge=table.attrs["baseline"])
 
 
-def _write(relevance: xr.DataArray, table: pd.DataFrame, path: Path) -> None:
+def _write(found: tuple[xr.DataArray, pd.DataFrame], path: Path) -> None:
     """Write relevance and its faithfulness; relevance last, since it marks what is finished."""
+    relevance, table = found
     write_whole(lambda draft: table.to_csv(draft, index=False), _beside(path))
     write_whole(lambda draft: relevance.to_netcdf(draft, engine="scipy"), path)
-
-
-def write_whole(write: Callable[[Path], object], path: Path) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    write(draft)
-    draft.replace(path)
 
 
 def _beside(path: Path) -> Path:

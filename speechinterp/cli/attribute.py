@@ -187,7 +187,8 @@ def _write(run: Run, out: Path, found: Attributed) -> None:
     """Write tables, tiers, figures, sounds and the page."""
     import pandas as pd
 
-    from speechinterp.attribution.study import tidy, write_whole
+    from speechinterp.attribution.study import tidy
+    from speechinterp.corpora.keeping import write_whole
     from speechinterp.report import Heading, Paragraph, Picture, Record, Table, write_report
 
     every = found.joined()

@@ -14,9 +14,9 @@ import pandas as pd
 import xarray as xr
 
 import speechinterp
-from speechinterp.corpora import Corpus
-from speechinterp.corpora.files import readable
-from speechinterp.errors import MixingError, SpeechInterpError, check_choice
+from speechinterp.corpora import Corpus, Utterance
+from speechinterp.corpora.keeping import keep_each, write_whole
+from speechinterp.errors import MixingError, check_choice
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.relevance import chefer
@@ -109,26 +109,19 @@ def mix_corpus(
         **options,
     }
     study = hashlib.sha256(json.dumps(identity, sort_keys=True, default=repr).encode()).hexdigest()
-    paths: dict[str, Path] = {}
-    skipped: dict[str, str] = {}
-    for done, id_ in enumerate(corpus.ids):
-        path = folder / f"{id_}.nc"
-        try:
-            if not path.is_file():
-                with readable(id_):
-                    utterance = corpus[id_]
-                    mix = METHODS[method](model, utterance, **options)
-                mix.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
-                write_map(mix, path)
-            elif read_map(path).attrs.get("study") != study:
-                raise _other(path)
-            paths[id_] = path
-        except SpeechInterpError as error:
-            if on_bad == "raise" or isinstance(error, OtherStudyError):
-                raise
-            skipped[id_] = str(error)
-        if progress:
-            progress(done + 1, len(corpus))
+
+    def make(utterance: Utterance) -> xr.DataArray:
+        mix = METHODS[method](model, utterance, **options)
+        mix.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
+        return mix
+
+    def check(path: Path) -> None:
+        if read_map(path).attrs.get("study") != study:
+            raise _other(path)
+
+    paths, skipped = keep_each(
+        corpus, folder, make, write_map, check, fatal=OtherStudyError, on_bad=on_bad, progress=progress
+    )
     if not paths:
         raise MixingError(
             f"no utterance of corpus {corpus.name!r} could be used; the first: {next(iter(skipped.values()))}",
@@ -153,10 +146,7 @@ def _other(path: Path) -> OtherStudyError:
 
 def write_map(mix: xr.DataArray, path: Path) -> None:
     """Write a map as a NetCDF file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    mix.to_netcdf(draft, engine="scipy")
-    draft.replace(path)
+    write_whole(lambda draft: mix.to_netcdf(draft, engine="scipy"), path)
 
 
 def read_map(path: Path) -> xr.DataArray:
