@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import transformers
 from synthesis import Voice, synthesise
+from tiny_vocabulary import reading_model
 from typer.testing import CliRunner, Result
 
 SPEAKERS = ("ana", "bob", "cem", "düş")
@@ -29,6 +31,16 @@ def run() -> Callable[..., Result]:
             return CliRunner().invoke(app, [str(argument) for argument in arguments], terminal_width=200)
 
     return call
+
+
+@pytest.fixture
+def ctc_folder(tmp_path: Path) -> Path:
+    """A tiny CTC model of letters, with its tokenizer, on disk."""
+    model, folder = reading_model("wav2vec2-pre-ctc"), tmp_path / "model"
+    model.module.save_pretrained(folder)
+    model.vocabulary.tokenizer.save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import transformers
 import xarray as xr
-from tiny_vocabulary import reading_model
 
 from speechinterp import read_annotation
 from speechinterp.embedded import embedded_models
@@ -20,13 +18,8 @@ WORDS = ["a", "note", "to", "tad"]
 
 
 @pytest.fixture
-def spelling(tmp_path: Path) -> tuple[Path, Path]:
+def spelling(ctc_folder: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A tiny CTC model on disk, and a table of three speakers whose tiers have four words each."""
-    model = reading_model("wav2vec2-pre-ctc")
-    folder = tmp_path / "model"
-    model.module.save_pretrained(folder)
-    model.vocabulary.tokenizer.save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     rows = []
     for i in range(3):
         wave = np.random.default_rng(i).standard_normal(16000) * 0.1
@@ -36,7 +29,7 @@ def spelling(tmp_path: Path) -> tuple[Path, Path]:
             about | {"start": 0.1 + 0.2 * k, "end": 0.3 + 0.2 * k, "label": w} for k, w in enumerate(WORDS)
         ]
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
-    return folder, tmp_path / "t.csv"
+    return ctc_folder, tmp_path / "t.csv"
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import transformers
-from tiny_vocabulary import reading_model
 
 
 @pytest.fixture
-def spelling(tmp_path: Path) -> tuple[Path, Path]:
+def spelling(ctc_folder: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A tiny CTC model on disk, and a table of four speakers with transcripts."""
-    model = reading_model("wav2vec2-pre-ctc")
-    folder = tmp_path / "model"
-    model.module.save_pretrained(folder)
-    model.vocabulary.tokenizer.save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     rows = []
     for i in range(8):
         wave = np.random.default_rng(i).standard_normal(8000 + 500 * i) * 0.1
@@ -29,7 +22,7 @@ def spelling(tmp_path: Path) -> tuple[Path, Path]:
             {"file": f"{i}.wav", "speaker": f"s{i % 4}", "transcript": ["a note", "don't", "ado"][i % 3]}
         )
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
-    return folder, tmp_path / "t.csv"
+    return ctc_folder, tmp_path / "t.csv"
 
 
 @pytest.mark.parametrize("kind", ["auto", "tuned"])
