@@ -21,7 +21,8 @@ FEATURES = ("manner", "place", "voicing", "height", "backness", "rounding")
 
 LEFT_OUT = "-"
 SYNONYMS = {"g": "ɡ", "ʧ": "tʃ", "ʤ": "dʒ", "ʦ": "ts", "ʣ": "dz", ":": "ː", "\u0361": "", "\u035c": ""}
-"""Other ways to write the IPA; ties go, since an affricate is one label with them or without."""
+SYNONYMS["\u030a"] = "\u0325"
+"""Other ways to write the IPA; ties go, since an affricate is one label with them or without. A ring may be above."""
 RHOTIC = ("ɹ", "ɻ")
 
 Rule = Callable[[str], "str | None"]
@@ -264,7 +265,7 @@ def _tokens(label: str, alphabet: str) -> list[str]:
     """Return the symbols of a label, the longest first; KeyError if some are not in the table."""
     text = _decomposed(label)
     if alphabet == "ipa":
-        text = "".join(SYNONYMS.get(character, character) for character in text)
+        text = _decomposed("".join(SYNONYMS.get(character, character) for character in text))
     tokens, position = [], 0
     for match in _pattern(alphabet).finditer(text):
         if match.start() != position:
