@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from speechinterp.audio.listen import audio_html
 from speechinterp.errors import AudioError
 from speechinterp.frames import exact_seconds
 
@@ -69,6 +70,9 @@ class Sound:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def _repr_html_(self) -> str:
+        return audio_html(self.samples, self.sample_rate, f"sound of {self.duration:.2f} s")
 
     @property
     def duration(self) -> float:

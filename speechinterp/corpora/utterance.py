@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, overload
@@ -80,6 +81,15 @@ class Utterance:
     def duration(self) -> float:
         """Length of the sound in seconds, from the head of the file."""
         return self.audio.duration if isinstance(self.audio, Sound) else duration_of(self.audio)
+
+    def _repr_html_(self) -> str:
+        sound = self.audio if isinstance(self.audio, Sound) else read_sound(self.audio, channel=self.channel)
+        about = [self.id, *filter(None, (self.speaker, self.transcript)), f"{self.duration:.2f} s"]
+        tiers = "".join(
+            f"<p><small>{escape(name)}: {escape(' '.join(s.label or '·' for s in tier))}</small></p>"
+            for name, tier in self.tiers.items()
+        )
+        return f"<p>{escape(' · '.join(about))}</p>{sound._repr_html_()}{tiers}"
 
     def tier(self, name: str) -> Tier:
         """Return a tier by name.

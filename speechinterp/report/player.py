@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from speechinterp.audio import audio_html
 from speechinterp.errors import SpeechInterpError
 from speechinterp.segments import Segment
 
@@ -126,15 +126,7 @@ def player_html(player: Player) -> str:
 
 
 def _audio(name: str, samples: npt.NDArray[np.float32], rate: int) -> str:
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, np.clip(samples, -1, 1), rate, format="WAV", subtype="PCM_16")
-    data = b64encode(file.getvalue()).decode()
-    return (
-        f"<p>{escape(name)}</p>"
-        f'<audio controls preload="metadata" aria-label="{escape(name)}" src="data:audio/wav;base64,{data}"></audio>'
-    )
+    return f"<p>{escape(name)}</p>{audio_html(samples, rate, name)}"
 
 
 def _row(row: Row) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AlignmentError
 from speechinterp.segments import Tier
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,8 +51,6 @@ def plot_alignment(
     AlignmentError
         If the stretch is empty.
     """
-    from matplotlib.figure import Figure
-
     end = min(utterance.duration, start + 8.0) if end is None else min(end, utterance.duration)
     if not 0 <= start < end:
         raise AlignmentError(
@@ -63,7 +62,7 @@ def plot_alignment(
     rows = [(name, gold) for name in found for gold in (True, False) if not gold or name in utterance.tiers]
     heights = [1.0, 2.2, *[0.42] * len(rows)]
     width = float(np.clip(2.0 + 2.6 * (end - start), 6.0, 18.0))
-    figure = Figure(figsize=(width, 0.75 * sum(heights) + 0.6))
+    figure = new_figure(width, 0.75 * sum(heights) + 0.6, layout=None)
     figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.02)
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     _sound(axes[0], axes[1], sound, start)

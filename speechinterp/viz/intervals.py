@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from speechinterp.errors import SpeechInterpError, shortlist
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +58,6 @@ def plot_intervals(
     SpeechInterpError
         If the table has no rows or lacks a column.
     """
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     needed = [row, value, "ci_low", "ci_high", *([colour] if colour else [])]
@@ -70,7 +70,7 @@ def plot_intervals(
     names = list(dict.fromkeys(table[row].astype(str)))
     kinds = list(dict.fromkeys(table[colour].astype(str))) if colour else [""]
     factor = 100 if percent else 1
-    figure = Figure(figsize=(7, 1.1 + max(0.22, 0.16 * len(kinds)) * len(names) + 0.3), layout="constrained")
+    figure = new_figure(7, 1.1 + max(0.22, 0.16 * len(kinds)) * len(names) + 0.3)
     ax = figure.add_subplot()
     for k, kind in enumerate(kinds):
         part = table[table[colour].astype(str) == kind] if colour else table

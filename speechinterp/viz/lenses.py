@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from speechinterp.errors import LensError, shortlist
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,8 +73,6 @@ def plot_lens(rates: pd.DataFrame, metrics: list[str] | None = None) -> Figure:
     LensError
         If a metric is not in the table, or it holds several models.
     """
-    from matplotlib.figure import Figure
-
     there = list(dict.fromkeys(rates["metric"]))
     if metrics is None:
         groups = (("wer", "per"), ("surprisal", "kl"), ("agreement",))
@@ -87,7 +86,7 @@ def plot_lens(rates: pd.DataFrame, metrics: list[str] | None = None) -> Figure:
         )
     lens, model = rates["lens"].iloc[0], rates["model"].iloc[0]
     lens = "tuned" if set(rates["lens"]) >= {"tuned"} else lens
-    figure = Figure(figsize=(PANEL[0] * len(metrics), PANEL[1] + 0.5), layout="constrained")
+    figure = new_figure(PANEL[0] * len(metrics), PANEL[1] + 0.5)
     every = np.atleast_1d(figure.subplots(1, len(metrics)))
     for ax, metric in zip(every, metrics, strict=True):
         _draw(ax, rates[rates["metric"] == metric], metric)
@@ -158,13 +157,11 @@ def plot_trajectory(data: xr.Dataset, start: int = 0, stop: int | None = None) -
         One row a layer, the top above; the line is the prediction depth: from it upwards, all layers say the same.
         Blanks are empty cells; of equal symbols in neighbouring frames the first is written.
     """
-    from matplotlib.figure import Figure
-
     part = data.isel(step=slice(start, stop))
     tokens = "token" in part.coords
     n_layers, n_steps = part.sizes["layer"], part.sizes["step"]
     cell = 0.62 if tokens else 0.16
-    figure = Figure(figsize=(min(30.0, 1.8 + cell * n_steps), 1.5 + 0.27 * n_layers), layout="constrained")
+    figure = new_figure(min(30.0, 1.8 + cell * n_steps), 1.5 + 0.27 * n_layers)
     ax = figure.add_subplot()
     edges = np.arange(n_steps + 1) - 0.5
     mesh = ax.pcolormesh(

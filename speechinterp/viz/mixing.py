@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from speechinterp.errors import MixingError, shortlist
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,8 +64,6 @@ def plot_mixing(mix: xr.DataArray, *, columns: int | None = None) -> Figure:
     MixingError
         If the map has heads or several utterances.
     """
-    from matplotlib.figure import Figure
-
     depth = "node" if "node" in mix.dims else "layer"
     if set(mix.dims) != {depth, "target", "source"}:
         raise MixingError(
@@ -81,7 +80,7 @@ def plot_mixing(mix: xr.DataArray, *, columns: int | None = None) -> Figure:
     named = max(n_rows, n_columns) <= LABELLED and any(mix.target_label.values)
     cell = 0.24 if named else 2.6 / max(n_rows, n_columns)
     width, height = max(1.9, cell * n_columns) + 0.5, max(1.7, cell * n_rows) + 0.35
-    figure = Figure(figsize=(columns * width + 1.6, rows * height + 1.3), layout="constrained")
+    figure = new_figure(columns * width + 1.6, rows * height + 1.3)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     top = float(np.nanmax(inside.values, initial=0.0)) or 1.0
     image = None
@@ -191,10 +190,8 @@ def plot_by_layer(
     title
         Of the figure.
     """
-    from matplotlib.figure import Figure
-
     panels = list(dict.fromkeys(table["baseline"])) if "baseline" in table else ["none"]
-    figure = Figure(figsize=(3.6 * len(panels) + 1.5, 3.4), layout="constrained")
+    figure = new_figure(3.6 * len(panels) + 1.5, 3.4)
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     factor = 100 if percent else 1
     names = list(dict.fromkeys(table[by]))

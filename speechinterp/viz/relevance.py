@@ -13,6 +13,7 @@ import xarray as xr
 from speechinterp.corpora.utterance import Utterance
 from speechinterp.errors import AttributionError, shortlist
 from speechinterp.segments import Segment
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,8 +69,6 @@ def plot_relevance(
     AttributionError
         If there is no such target, or the result is over neither time nor units.
     """
-    from matplotlib.figure import Figure
-
     row = _row(relevance, target)
     duration = float(relevance.attrs.get("duration_s", 0)) or (utterance.duration if utterance else 0.0)
     end = min(duration, end) if end is not None else duration
@@ -84,7 +83,7 @@ def plot_relevance(
     heights = (
         ([1.2, 2.4] if utterance is not None else [2.4] if spectral else []) + [1.2] + [0.35] * len(drawn)
     )
-    figure = Figure(figsize=(10, 0.9 + sum(heights)), layout="constrained")
+    figure = new_figure(10, 0.9 + sum(heights))
     axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
     edges, amounts = _over_time(row, start, end)
     rest = iter(axes)

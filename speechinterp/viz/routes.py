@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from speechinterp.mixing import Routes
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,12 +47,10 @@ def plot_routes(routes: Routes, ax: Axes | None = None) -> Figure:
         no time (gap, pad) to the right. The width of an edge is its flow. Beside the target's column stands
         what its states say, where the routes were read out.
     """
-    from matplotlib.figure import Figure
-
     nodes = _placed(routes)
     if ax is None:
         height = 2.2 + 0.55 * (nodes.y.max() - nodes.y.min())
-        ax = Figure(figsize=(8.6, min(11.0, height)), layout="constrained").add_subplot()
+        ax = new_figure(8.6, min(11.0, height)).add_subplot()
     _draw_edges(ax, nodes, routes.edges)
     streams = nodes[nodes.part.isin(list(HEIGHTS))]
     ax.scatter(streams.x, streams.y, s=6 + 60 * streams.flow, color="#333333", zorder=4, linewidths=0)

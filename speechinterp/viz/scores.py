@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import ProbeError, shortlist
+from speechinterp.viz.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,12 +76,11 @@ def plot_scores(scores: pd.DataFrame, metric: str = "accuracy", ax: Axes | None 
     ProbeError
         If the table has no such metric, or more than one model, target or probe.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     chosen = _one_study(scores, metric)
     if ax is None:
-        ax = Figure(figsize=(5.6, 3.4), layout="constrained").add_subplot()
+        ax = new_figure(5.6, 3.4).add_subplot()
     layers = np.sort(chosen["layer"].dropna().unique()).astype(int)
     margin = 0.03 * (layers[-1] - layers[0]) or 0.5
     left, right = layers[0] - margin, layers[-1] + margin

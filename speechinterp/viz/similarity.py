@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from speechinterp.errors import SimilarityError, shortlist
+from speechinterp.viz.figure import new_figure
 from speechinterp.viz.scores import STYLES, _draw, _name_lines, _Style
 
 if TYPE_CHECKING:
@@ -90,11 +91,10 @@ def _asked(table: pd.DataFrame, name: str) -> str:
 
 
 def _curves(table: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
 
     measure = str(table["measure"].iloc[0])
     factor = 100 if measure == "abx" else 1
-    figure = Figure(figsize=(5.8, 3.5), layout="constrained")
+    figure = new_figure(5.8, 3.5)
     ax = figure.add_subplot()
     layers = np.sort(table["layer"].dropna().unique()).astype(int)
     margin = 0.03 * (layers[-1] - layers[0]) or 0.5
@@ -129,7 +129,6 @@ def _curves(table: pd.DataFrame) -> Figure:
 
 
 def _maps(table: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
 
     names = [name for name in STYLES if name in set(table["baseline"])]
     panels = [(STYLES[name].name, table[table["baseline"] == name], "score") for name in names]
@@ -139,7 +138,7 @@ def _maps(table: pd.DataFrame) -> Figure:
     height, width = max(grid.shape[0] for _, grid in grids), max(grid.shape[1] for _, grid in grids)
     cell = 0.34 if max(height, width) <= MOST_NUMBERS else 0.16
     size = (len(grids) * (cell * width + 0.7) + 0.9, cell * height + 1.1)
-    figure = Figure(figsize=(max(size[0], 5.0), max(size[1], 2.4)), layout="constrained")
+    figure = new_figure(max(size[0], 5.0), max(size[1], 2.4))
     axes = figure.subplots(1, len(grids), squeeze=False)[0]
     for ax, (title, grid) in zip(axes, grids, strict=True):
         image = ax.imshow(grid, vmin=low, vmax=1, cmap="viridis", origin="lower")
