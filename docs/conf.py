@@ -1,5 +1,8 @@
 """Settings of Sphinx. Build with `make docs`; a warning is an error."""
 
+from pathlib import Path
+
+import jupytext
 import speechinterp
 
 project = "speechinterp"
@@ -8,16 +11,24 @@ copyright = author
 version = release = speechinterp.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "practical/notebooks"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
+
+# The chapters of the practical are scripts; the build runs them and offers them as notebooks.
+nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_execution_in_temp = True
+nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
@@ -30,3 +41,19 @@ plot_html_show_source_link = False
 
 html_theme = "furo"
 html_title = f"speechinterp {version}"
+
+
+def offer_notebook(app, name, source):
+    """Write a chapter as a notebook, and end it with a link to that."""
+    if name.startswith("practical/") and Path(app.env.doc2path(name)).suffix == ".py":
+        title = Path(name).name
+        folder = Path(app.srcdir) / "practical" / "notebooks"
+        folder.mkdir(exist_ok=True)
+        jupytext.write(jupytext.reads(source[0], "py:percent"), folder / f"{title}.ipynb")
+        files = f"{{download}}`this chapter as a notebook <notebooks/{title}.ipynb>`, {{download}}`as a script <{title}.py>`"
+        source[0] += f"\n# %% [markdown]\n# ---\n# To work with: {files}\n"
+
+
+def setup(app):
+    """Connect the above."""
+    app.connect("source-read", offer_notebook)

@@ -88,6 +88,7 @@ class Utterance:
         tiers = "".join(
             f"<p><small>{escape(name)}: {escape(' '.join(s.label or '·' for s in tier))}</small></p>"
             for name, tier in self.tiers.items()
+            if len(tier)
         )
         return f"<p>{escape(' · '.join(about))}</p>{sound._repr_html_()}{tiers}"
 
