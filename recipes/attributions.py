@@ -30,10 +30,12 @@ def means(
     by: Sequence[str],
     seed: int,
     chance: str | float | None = "random",
+    *,
+    over: str = "speaker",
 ) -> pd.DataFrame:
     """Return means with intervals over speakers; chance is a number, or a column whose mean is."""
     every = pd.concat(tables, ignore_index=True)
-    table = summarise(every, value, by, over="speaker", seed=seed)
+    table = summarise(every, value, by, over=over, seed=seed)
     if not isinstance(chance, str):
         return table if chance is None else table.assign(chance=chance)
     expected = every.groupby(list(by), sort=False)[chance].mean().rename("chance").reset_index()

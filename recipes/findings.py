@@ -1,9 +1,14 @@
-"""What one run of a recipe works with and finds: corpus, model, vectors with their controls, tables and figures."""
+"""What one run of a recipe works with and finds: corpus, model, vectors with their controls, tables and figures.
+
+A table that is made by `kept` or `each` is in a journal in `parts/` as soon as it is finished, or the utterance is. A
+recipe that was stopped goes on from there; one with other settings says that the folder is taken.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +18,9 @@ import pandas as pd
 import speechinterp as si
 from speechinterp.cli.run import Run
 from speechinterp.corpora import Corpus
+from speechinterp.corpora.files import readable
+from speechinterp.corpora.keeping import Journal
+from speechinterp.errors import SpeechInterpError
 from speechinterp.models import SpeechModel
 from speechinterp.probing import describe_units
 from speechinterp.report import Heading, Paragraph, Picture, Table
@@ -22,6 +30,10 @@ from speechinterp.viz import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+Progress = Callable[[int, int], None]
+WHOLE = "all"
 
 
 @dataclass
@@ -67,6 +79,65 @@ class Findings:
         reps = made.pop("none")
         return describe_units(reps, sounds, columns, inventory=self.asked.inventory), made
 
+    def kept(self, name: str, make: Callable[[Progress], pd.DataFrame]) -> pd.DataFrame:
+        """Make a table, or read what a run that was stopped had finished; `make` is given a report of progress."""
+        journal = self._journal(name)
+        if WHOLE not in journal.rows:
+            with self.run.progress(name.replace("_", " ")) as progress:
+                table = make(progress)
+            about = {"attrs": table.attrs, "dtypes": table.dtypes.to_dict(), "columns": list(table)}
+            whole = json.loads(json.dumps(about, default=str)) | {"rows": _records(table)}
+            journal.rows[WHOLE] = [whole]
+            journal.write({"utterance": WHOLE, "rows": [whole]})
+        (whole,) = journal.rows[WHOLE]
+        table = pd.DataFrame(whole["rows"], columns=whole["columns"]).astype(whole["dtypes"])
+        table.attrs = whole["attrs"]
+        return table
+
+    def each(
+        self, name: str, make: Callable[[si.Utterance, int], Mapping[str, pd.DataFrame]]
+    ) -> dict[str, pd.DataFrame]:
+        """Ask every utterance, given with its number, for tables; join those of one name, with `speaker` added."""
+        journal, tables = self._journal(name), dict[str, list[dict[str, Any]]]()
+        with self.run.progress(name.replace("_", " ")) as progress:
+            for number, id_ in enumerate(self.corpus.ids):
+                if id_ not in journal.rows:
+                    try:
+                        with readable(id_):
+                            utterance = self.corpus[id_]
+                            made = make(utterance, number)
+                    except SpeechInterpError as error:
+                        if self.asked.on_bad == "raise":
+                            raise
+                        self.run.notes.append(f"{id_} left out: {error}")
+                        continue
+                    speaker = {"speaker": utterance.speaker or utterance.id}
+                    rows = [
+                        {"table": key, **row}
+                        for key, part in made.items()
+                        for row in _records(part.assign(**speaker))
+                    ]
+                    journal.rows[id_] = rows
+                    journal.write({"utterance": id_, "rows": rows})
+                progress(number + 1, len(self.corpus))
+        for id_ in self.corpus.ids:
+            for row in journal.rows.get(id_, ()):
+                tables.setdefault(row["table"], []).append({k: v for k, v in row.items() if k != "table"})
+        if not tables:
+            raise SpeechInterpError(
+                f"no utterance of {self.asked.corpus} could be used ({len(self.corpus)} were asked)",
+                expected="at least one",
+                fix="without --on-bad skip the first error is shown",
+            )
+        return {key: pd.DataFrame(rows) for key, rows in tables.items()}
+
+    def _journal(self, name: str) -> Journal:
+        asked = {
+            key: value for key, value in vars(self.asked).items() if key not in ("out", "device", "on_bad")
+        }
+        record = {**asked, **self.model.describe(), "utterances": self.corpus.ids, "version": si.__version__}
+        return Journal(self.asked.out / "parts" / f"{name}.jsonl", record)
+
     def write(self, name: str, table: pd.DataFrame, figure: Figure | None = None, says: str = "") -> None:
         """Write a table and its figure, put both on the page, and say what they say."""
         self.run.write(f"{name}.csv", table.to_csv(index=False))
@@ -77,3 +148,7 @@ class Findings:
         self.sections.append(Table(table.head(60), f"{name}.csv" + (", its beginning" * (len(table) > 60))))
         shown = f": {says}" if says else f"\n{table.head(20).round(3).to_string(index=False)}"
         self.run.say(name + shown)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -9,6 +9,7 @@ from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.cue import cue_alignment
 from speechinterp.mixing.decomposition import AttentionParts, Decomposition, LayerParts, Norm, decompose
 from speechinterp.mixing.faithfulness import faithfulness
+from speechinterp.mixing.homophones import best_layers, deciding_token, find_cue, planted, remove_words
 from speechinterp.mixing.joint import joint
 from speechinterp.mixing.norms import attention_norm, globenc
 from speechinterp.mixing.readings import (
@@ -40,14 +41,17 @@ __all__ = [
     "alti",
     "attention",
     "attention_norm",
+    "best_layers",
     "blankout",
     "blankout_drop",
     "chefer",
     "cue_alignment",
     "cumulative_diagonality",
+    "deciding_token",
     "decompose",
     "diagonality",
     "faithfulness",
+    "find_cue",
     "front_end",
     "globenc",
     "head_diversity",
@@ -55,9 +59,11 @@ __all__ = [
     "joint",
     "mixing_distance",
     "neurons",
+    "planted",
     "probe_readout",
     "read_routes",
     "readings",
+    "remove_words",
     "rollout",
     "routes",
     "summarise",
