@@ -9,7 +9,7 @@ from speechinterp.attribution.deeplift import deeplift
 from speechinterp.attribution.entry import METHODS, attribute
 from speechinterp.attribution.expected import expected_gradients
 from speechinterp.attribution.faithfulness import faithfulness
-from speechinterp.attribution.gradients import input_x_gradient, saliency, smoothgrad
+from speechinterp.attribution.gradients import InvarianceWarning, input_x_gradient, saliency, smoothgrad
 from speechinterp.attribution.integrated import integrated_gradients
 from speechinterp.attribution.localisation import localisation
 from speechinterp.attribution.lrp import attn_lrp
@@ -22,6 +22,7 @@ from speechinterp.attribution.sweeps import sweep
 from speechinterp.attribution.units import Patches, Windows
 
 __all__ = [
+    "InvarianceWarning",
     "BASELINES",
     "METHODS",
     "Attributed",

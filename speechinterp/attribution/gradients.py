@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import xarray as xr
 
@@ -11,7 +13,14 @@ from speechinterp.errors import AttributionError
 from speechinterp.models import SpeechModel
 from speechinterp.models.model import Heard
 
-__all__ = ["input_x_gradient", "saliency", "smoothgrad"]
+__all__ = ["InvarianceWarning", "input_x_gradient", "saliency", "smoothgrad"]
+
+CANCELLED = 0.01
+"""Share of the relevance of frames that is left in their sums below which these say nothing."""
+
+
+class InvarianceWarning(UserWarning):
+    """The score hears no scale, so input times gradient sums to nothing whatever the frame holds."""
 
 
 def saliency(
@@ -84,6 +93,18 @@ def input_x_gradient(
     TargetError, AttributionError
         As for :func:`saliency`.
 
+    Warns
+    -----
+    InvarianceWarning
+        If less than 1 % of the relevance is left when it is summed within frames.
+
+    Notes
+    -----
+    A score that does not change with the scale of some inputs, :math:`s(c\,x) = s(x)`, has
+    :math:`\sum_i x_i \, \partial s / \partial x_i = 0` over them (Euler). The layer norm after the convolutions of
+    wav2vec 2.0's family makes that so within every frame of ``features``: what is left of a frame's sum is the norm's
+    epsilon, not evidence. The normalisation of whole utterances makes it so over a whole waveform.
+
     References
     ----------
     Shrikumar, A., Greenside, P., & Kundaje, A. (2017). Learning important features through propagating activation
@@ -92,6 +113,16 @@ def input_x_gradient(
     opened = opened_space(model, utterance, target, space)
     found = slopes(opened, opened.point[None])
     relevance = found.gradients[:, 0] * opened.point
+    if relevance.ndim == 3:
+        frames = relevance.sum(2 - opened.dims.index("time")).abs().sum()
+        if float(frames) < CANCELLED * float(relevance.abs().sum()):
+            warnings.warn(
+                f"input times gradient sums to nothing in every frame of {opened.name!r}: the model normalises each "
+                "frame, so the score does not change with its scale. Take integrated_gradients or attn_lrp here, or "
+                "another space",
+                InvarianceWarning,
+                stacklevel=2,
+            )
     return relevance_array(opened, utterance, relevance, "input_x_gradient", {"value_full": found.scores[0]})
 
 

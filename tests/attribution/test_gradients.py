@@ -15,6 +15,7 @@ from speechinterp.audio import Sound
 from speechinterp.errors import AttributionError, TargetError
 
 
+@pytest.mark.filterwarnings("ignore::speechinterp.attribution.InvarianceWarning")
 def test_saliency_and_input_times_gradient_are_those_of_captum(opened):
     captum = pytest.importorskip("captum.attr")
     args = opened.model, heard(), target(), opened.name
@@ -26,6 +27,15 @@ def test_saliency_and_input_times_gradient_are_those_of_captum(opened):
         expected = captum.InputXGradient(Module(opened)).attribute(point, target=i)[0]
         close(product[i].values, inside(opened, expected))
     assert saliency.dims == ("target", *opened.dims)
+
+
+def test_a_frame_that_is_normalised_gives_no_input_times_gradient():
+    model = shared_model("wav2vec2-pre-ctc")
+    with pytest.warns(attribution.InvarianceWarning, match="attn_lrp"):
+        found = attribution.input_x_gradient(model, heard(), target(), "features")
+    assert float(abs(found.sum("channel")).sum()) < 0.01 * float(abs(found).sum())
+    complete = attribution.integrated_gradients(model, heard(), target(), "features")
+    assert float(abs(complete.sum("channel")).sum()) > 0.05 * float(abs(complete).sum())
 
 
 def test_smoothgrad_is_the_mean_of_slopes():
