@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechinterp.cli.extract import CORPUS, MODEL, CorpusArgument
+from speechinterp.cli.extract import CORPUS, MODEL
+from speechinterp.cli.options import Heard, sound_or_corpus
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def align(
     model: Annotated[
         str, typer.Argument(help="CTC model or Whisper: hub id, local folder, demo/wav2vec2, ...")
     ] = MODEL,
-    corpus: CorpusArgument = CORPUS,
+    sound: Heard = CORPUS,
+    transcript: Annotated[
+        str | None,
+        typer.Option(
+            "--transcript", help="What is said in a sound file.  [default: the text file beside it]"
+        ),
+    ] = None,
     phone_model: Annotated[
         str | None,
         typer.Option("--phone-model", help="CTC model of phones; demo/wav2vec2 brings its own."),
@@ -45,37 +52,40 @@ def align(
     seed: Seed = 0,
     on_bad: OnBadOption = OnBad.RAISE,
 ) -> None:
-    """Align words, and phones where they can be known, with the sound of a corpus.
+    """Align words, and phones where they can be known, with the sound of a corpus or of one file.
 
-    Writes a TextGrid for every utterance, `segments.csv` and `alignments.csv` with how sure each is, and for a
-    corpus with tiers of its own `boundaries.csv`, `boundaries_by_label.csv`, `errors.csv` and a figure.
+    Writes a TextGrid for every utterance, `segments.csv` and `alignments.csv` with how sure each is, a figure of the
+    first, and for a corpus with tiers of its own `boundaries.csv`, `boundaries_by_label.csv` and `errors.csv`.
 
     Example: `speechinterp align demo/wav2vec2 demo --out runs/align`
     """
-    out = out or Path("runs") / "-".join(["align", Path(model).name, corpus.partition(":")[0]])
+    name = sound.partition(":")[0] if ":" in sound else Path(sound).stem
+    out = out or Path("runs") / "-".join(["align", Path(model).name, name])
     settings = dict(
-        model=model, corpus=corpus, phone_model=phone_model, pronunciations=pronunciations and str(pronunciations),
+        model=model, sound=sound, transcript=transcript, phone_model=phone_model,
+        pronunciations=pronunciations and str(pronunciations),
         language=language, device=device, seed=seed, on_bad=on_bad.value,
     )  # fmt: skip
     with running("align", out, **settings) as run:
-        from speechinterp import load_corpus, load_model
+        from speechinterp import load_model
         from speechinterp.align import align_corpus, read_lexicon
 
         lexicon = read_lexicon(pronunciations) if pronunciations else None
-        sound = load_corpus(corpus)
+        corpus = sound_or_corpus(sound, transcript)
         aligner = load_model(model, device=device)
         phones = load_model(phone_model, device=device) if phone_model else None
         with run.progress("aligning") as progress:
             aligned = align_corpus(
-                aligner, sound, out, phone_model=phones, pronunciations=lexicon, language=language,
+                aligner, corpus, out, phone_model=phones, pronunciations=lexicon, language=language,
                 on_bad=on_bad.value, progress=progress,
             )  # fmt: skip
         _say_what_was_found(run, aligned)
         errors = aligned.errors()
         if len(errors):
-            _evaluate(run, out, aligned, errors, seed)
+            _evaluate(run, errors, seed)
         else:
-            run.say("The corpus has no tiers to compare with.")
+            run.say("There are no tiers to compare with.")
+        _draw(run, out, aligned)
 
 
 def _say_what_was_found(run: Run, aligned: Aligned) -> None:
@@ -103,9 +113,8 @@ def _say_what_was_found(run: Run, aligned: Aligned) -> None:
         run.say(f"{len(aligned.skipped)} left out, with the reason in alignments.jsonl; first: {first}")
 
 
-def _evaluate(run: Run, out: Path, aligned: Aligned, errors: pd.DataFrame, seed: int) -> None:
+def _evaluate(run: Run, errors: pd.DataFrame, seed: int) -> None:
     from speechinterp.align import boundary_scores
-    from speechinterp.viz import plot_alignment, save_figure
 
     scores = boundary_scores(errors, seed=seed)
     run.write("errors.csv", errors.to_csv(index=False))
@@ -113,7 +122,14 @@ def _evaluate(run: Run, out: Path, aligned: Aligned, errors: pd.DataFrame, seed:
     by_label = boundary_scores(errors, by=("tier", "label"), seed=seed)
     run.write("boundaries_by_label.csv", by_label.to_csv(index=False))
     run.say(scores[[c for c in BRIEF if c in scores]].round(2).to_string(index=False))
-    first = next(iter(aligned.alignments))
-    figure = plot_alignment(aligned.corpus[first], aligned.alignments[first])
-    png, pdf = save_figure(figure, out / "alignment")
-    run.say(f"boundaries.csv, boundaries_by_label.csv, errors.csv, {png.name} and {pdf.name} of {first}")
+    run.say("boundaries.csv, boundaries_by_label.csv, errors.csv")
+
+
+def _draw(run: Run, out: Path, aligned: Aligned) -> None:
+    """Draw the first utterance, unless none could be aligned."""
+    from speechinterp.viz import plot_alignment, save_figure
+
+    for first, found in aligned.alignments.items():
+        png, pdf = save_figure(plot_alignment(aligned.corpus[first], found), out / "alignment")
+        run.say(f"{png.name} and {pdf.name} of {first}")
+        return

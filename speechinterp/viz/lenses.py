@@ -180,6 +180,8 @@ def plot_trajectory(data: xr.Dataset, start: int = 0, stop: int | None = None) -
             )  # fmt: skip
     depth = part["depth"].to_numpy() - 0.5
     ax.step(edges, [*depth, depth[-1]], where="post", color="#D55E00", linewidth=1.2)
+    key = "above the line, all layers agree" if n_steps * cell > 5 else "line: agreed above"
+    ax.set_title(key, loc="right", color="#B24D00", fontsize=8)
     ax.set_yticks(range(n_layers), [str(n) for n in part["layer"].to_numpy()], fontsize=8)
     if tokens:
         ax.set_xticks(range(n_steps), [_short(str(t)) for t in part["token"].to_numpy()], rotation=45, ha="right",

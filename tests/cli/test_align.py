@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import soundfile
 
 import speechinterp as si
 from speechinterp.align import Alignment
@@ -118,3 +119,25 @@ def test_a_model_that_writes_nothing_is_refused(run, table: Path, tmp_path: Path
     result = run("align", "demo/untrained", f"table:{table}", "--out", tmp_path / "o")
     assert result.exit_code == 1
     assert "does not write text" in result.output
+
+
+@pytest.mark.parametrize("how", ["option", "beside"])
+def test_one_file_needs_nothing_but_what_is_said(run, tmp_path: Path, how: str) -> None:
+    utterance = si.load_corpus("demo?type=sentence")[0]
+    file = tmp_path / "me.wav"
+    soundfile.write(file, utterance.waveform(16000), 16000)
+    asked = ["--transcript", utterance.transcript] if how == "option" else []
+    if how == "beside":
+        file.with_suffix(".txt").write_text(f"{utterance.transcript}\n", encoding="utf-16")
+    out = tmp_path / "out"
+    result = run("align", "demo/whisper", file, "--out", out, *asked)
+    assert result.exit_code == 0, result.output
+    assert (out / "alignment.png").stat().st_size > 0
+    words = si.read_annotation(out / "me.TextGrid")["words"]
+    assert " ".join(word.label for word in words if word.label) == utterance.transcript
+
+
+def test_a_corpus_has_more_than_one_transcript(run, tmp_path: Path) -> None:
+    result = run("align", "demo/whisper", "demo", "--transcript", "one", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "leave --transcript out" in result.output
