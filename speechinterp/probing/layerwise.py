@@ -24,7 +24,7 @@ from speechinterp.probing.streaming import Stream, cross_validate_streamed
 from speechinterp.probing.table import Row, accuracies, check_confidence, table
 from speechinterp.representations import Representations
 
-__all__ = ["KINDS", "probe"]
+__all__ = ["KINDS", "guesses_of", "probe"]
 
 STREAMED: dict[str, type[Ridge] | type[LinearDiscriminant]] = {"ridge": Ridge, "lda": LinearDiscriminant}
 KINDS = ("logistic", "ridge", "lda", "mlp")
@@ -144,12 +144,12 @@ def probe(
     regularisers: list[dict[str, object]] = []
     settings: dict[str, Any] = {"device": device, "by_speaker": "speaker" in confounds, "step": step}
     for number, stream in plan.streams():
-        found = _guesses(stream, plan, probe, **settings)
+        found = guesses_of(stream, plan, probe, **settings)
         guesses.append((stream.baseline, number, found.true))
         if stream.baseline == "none":
             controls.append(("shuffled-labels", number, found.shuffled))
             if control_plan is not None:
-                task = _guesses(stream, control_plan, probe, with_control=False, **settings).true
+                task = guesses_of(stream, control_plan, probe, with_control=False, **settings).true
                 tasks.append(("control-task", number, task))
                 selective.append(
                     selectivity(
@@ -174,7 +174,7 @@ def probe(
     return scores
 
 
-def _guesses(
+def guesses_of(
     stream: Stream,
     plan: Plan,
     probe: str,

@@ -1,6 +1,8 @@
 """Figures: they draw results and compute nothing."""
 
 from speechinterp.viz.alignment import plot_alignment
+from speechinterp.viz.confusions import plot_confusions
+from speechinterp.viz.frames import plot_frames
 from speechinterp.viz.intervals import plot_intervals
 from speechinterp.viz.lenses import plot_lens, plot_trajectory
 from speechinterp.viz.mixing import plot_by_layer, plot_mixing
@@ -12,6 +14,8 @@ from speechinterp.viz.similarity import plot_similarity
 __all__ = [
     "plot_alignment",
     "plot_by_layer",
+    "plot_confusions",
+    "plot_frames",
     "plot_intervals",
     "plot_lens",
     "plot_mixing",
