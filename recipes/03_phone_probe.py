@@ -22,8 +22,9 @@ def main() -> None:
     with study(__doc__, probe="logistic") as this:
         reps, controls = this.extract("phones")
         asked = {"baselines": controls, "seed": this.asked.seed}
-        with this.run.progress("probing") as progress:
-            scores = si.probe(reps, probe=this.asked.probe, progress=progress, **asked)
+        scores = this.kept(
+            "probing", lambda progress: si.probe(reps, probe=this.asked.probe, progress=progress, **asked)
+        )
         accuracy = scores[scores.metric == "accuracy"]
         best = accuracy[accuracy.baseline == "none"].nlargest(1, "score").iloc[0]
         random = accuracy[accuracy.baseline == "random-init"].score.max()
@@ -34,8 +35,7 @@ def main() -> None:
             f"layer {best.layer} tells {best.score:.1%} [{best.ci_low:.1%}, {best.ci_high:.1%}] of {best.n_test} "
             f"phones; random weights {random:.1%}",
         )
-        with this.run.progress("coding") as progress:
-            code = description_length(reps, progress=progress, **asked)
+        code = this.kept("coding", lambda progress: description_length(reps, progress=progress, **asked))
         compression = code[(code.metric == "compression") & (code.baseline == "none")]
         short = compression.nlargest(1, "score").iloc[0]
         this.write(

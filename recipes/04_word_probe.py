@@ -21,10 +21,10 @@ def main() -> None:
     with study(__doc__, corpus="demo") as this:
         reps, controls = this.extract("words", columns=["duration"])
         for name, confounds in (("words", []), ("words_without_duration", ["duration"])):
-            with this.run.progress(name) as progress:
-                scores = si.probe(
-                    reps, probe="lda", confounds=confounds, baselines=controls, seed=this.asked.seed, progress=progress
-                )  # fmt: skip
+            asked = {"confounds": confounds, "baselines": controls, "seed": this.asked.seed}
+            scores = this.kept(
+                name, lambda progress, asked=asked: si.probe(reps, probe="lda", progress=progress, **asked)
+            )
             accuracy = scores[scores.metric == "accuracy"]
             best = accuracy[accuracy.baseline == "none"].nlargest(1, "score").iloc[0]
             mfcc = accuracy[accuracy.baseline == "mfcc"].score.max()

@@ -11,6 +11,8 @@ Gauthier, J., Breiss, C., & Levy, R. (2023). Probing self-supervised speech mode
 information. Interspeech.
 """
 
+from functools import partial
+
 from study import study
 
 import speechinterp as si
@@ -24,11 +26,8 @@ def main() -> None:
     with study(__doc__) as this:
         reps, controls = this.extract("phones", columns=FEATURES)
         for feature in FEATURES:
-            with this.run.progress(feature) as progress:
-                scores = si.probe(
-                    reps, feature, probe="lda", types="label", baselines=controls, seed=this.asked.seed,
-                    progress=progress,
-                )  # fmt: skip
+            probe = partial(si.probe, reps, feature, probe="lda", types="label", baselines=controls)
+            scores = this.kept(feature, lambda p, probe=probe: probe(seed=this.asked.seed, progress=p))
             best = (
                 scores[(scores.metric == "accuracy") & (scores.baseline == "none")]
                 .nlargest(1, "score")

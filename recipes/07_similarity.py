@@ -33,8 +33,7 @@ def main() -> None:
             "phones_by_rsa": lambda **more: similarity.rsa_of_labels(reps, shared, **more),
         }
         for name, compare in ways.items():
-            with this.run.progress(name):
-                table = compare(baselines=twin, seed=this.asked.seed)
+            table = this.kept(name, lambda _, compare=compare: compare(baselines=twin, seed=this.asked.seed))
             mine = table[table.baseline == "none"]
             best = mine.loc[mine.score.idxmax()]
             pair = (

@@ -26,8 +26,8 @@ def main() -> None:
             "by": [name for name in this.asked.by.split(",") if name != "none"],
             "across": [name for name in this.asked.across.split(",") if name != "none"],
         }
-        with this.run.progress("asking") as progress:
-            table = abx(reps, **task, baselines=controls, seed=this.asked.seed, progress=progress)
+        asked = {**task, "baselines": controls, "seed": this.asked.seed}
+        table = this.kept("triplets", lambda progress: abx(reps, **asked, progress=progress))
         mine = table[table.baseline == "none"]
         best = mine.loc[mine.score.idxmin()]
         mfcc = table[table.baseline == "mfcc"].score.min()

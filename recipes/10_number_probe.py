@@ -14,6 +14,8 @@ After Mohebbi, H., Chrupała, G., Zuidema, W., & Alishahi, A. (2023). Homophone 
 context mixing in speech transformers. EMNLP.
 """
 
+from functools import partial
+
 from study import study
 
 import speechinterp as si
@@ -35,10 +37,10 @@ def main() -> None:
                 parts = {"in_the_sentence": noun}
                 parts |= {f"cue_{side}": noun & (place == side).to_numpy() for side in ("before", "after")}
             for name, rows in parts.items():
-                scores = si.probe(
-                    subset(reps, rows), "number", "homophones", probe="ridge", shuffles=5, seed=this.asked.seed,
-                    baselines={key: subset(each, rows) for key, each in controls.items()},
-                )  # fmt: skip
+                asked = {"probe": "ridge", "shuffles": 5, "seed": this.asked.seed}
+                asked["baselines"] = {key: subset(each, rows) for key, each in controls.items()}
+                probe = partial(si.probe, subset(reps, rows), "number", "homophones", **asked)
+                scores = this.kept(name, lambda progress, probe=probe: probe(progress=progress))
                 accuracy = scores[scores.metric == "accuracy"]
                 best = accuracy[accuracy.baseline == "none"].nlargest(1, "score").iloc[0]
                 rest = (

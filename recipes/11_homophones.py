@@ -46,7 +46,7 @@ def writing(model: si.SpeechModel, utterance: si.Utterance) -> dict[str, pd.Data
 def main() -> None:
     """Ask what the model uses, then which measures say so."""
     with study(__doc__, corpus="demo?type=homophone") as this:
-        if this.model.family.has_decoder or hasattr(this.model.module, "lm_head"):
+        if this.writes:
             found = this.each("writing", lambda utterance, _: writing(this.model, utterance))
             costs = found["removed"]
             dearest = costs.loc[costs.groupby("utterance", sort=False)["log_drop"].idxmax(), "is_cue"]

@@ -12,6 +12,9 @@ After Pastor, E., Koudounas, A., Attanasio, G., Hovy, D., & Baralis, E. (2024). 
 via word-level audio segments and paralinguistic features. EACL.
 """
 
+from argparse import Namespace
+
+import pandas as pd
 from attributions import by_chance, deciding, means
 from study import study
 
@@ -22,42 +25,45 @@ from speechinterp.viz import plot_intervals
 COMMANDS = {"model": "demo/commands", "corpus": "demo?type=command", "utterances": 24}
 
 
+def explained(
+    model: si.SpeechModel, twin: si.SpeechModel, utterance: si.Utterance, number: int, asked: Namespace
+) -> dict[str, pd.DataFrame]:
+    """Explain one command: by words, how faithful that is, and what its whole voice does."""
+    tables, found = {}, {"leave-one-out": leave_one_out(model, utterance, target=si.targets.label())}
+    names = found["leave-one-out"].target.values.tolist()
+    target = si.targets.label(names)
+    if number < asked.exact:
+        found["shapley"] = shapley(model, utterance, target=target)
+        judged = {"target": target, "baseline": "noise", "n_random": 20, "seed": asked.seed}
+        table = faithfulness(model, utterance, found, **judged)
+        tables["faithfulness"] = table[table.method != "random"]
+        tables["sweeps"] = sweep(model, utterance, target=target)
+    found["leave-one-out, random weights"] = leave_one_out(twin, utterance, target=target)
+    found["chance"] = by_chance(found["leave-one-out"], asked.seed, number)
+    if gold := deciding(utterance, names):
+        known = {method: each.sel(target=list(gold)) for method, each in found.items()}
+        tables["tops"] = localisation(known, gold)
+    return tables
+
+
 def main() -> None:
     """Explain by words, then by the whole voice."""
     with study(__doc__, **COMMANDS, exact=8) as this:
         seed, twin = this.asked.seed, this.model.random_twin(this.asked.seed)
-        tops, faith, sweeps = [], [], []
-        with this.run.progress("explaining") as progress:
-            for number, utterance in enumerate(this.corpus):
-                found = {"leave-one-out": leave_one_out(this.model, utterance, target=si.targets.label())}
-                names = found["leave-one-out"].target.values.tolist()
-                asked, about = si.targets.label(names), {"speaker": utterance.speaker}
-                if number < int(this.asked.exact):
-                    found["shapley"] = shapley(this.model, utterance, target=asked)
-                    table = faithfulness(
-                        this.model, utterance, found, target=asked, baseline="noise", n_random=20, seed=seed
-                    )
-                    faith.append(table[table.method != "random"].assign(**about))
-                    sweeps.append(sweep(this.model, utterance, target=asked).assign(**about))
-                found["leave-one-out, random weights"] = leave_one_out(twin, utterance, target=asked)
-                found["chance"] = by_chance(found["leave-one-out"], seed, number)
-                if gold := deciding(utterance, names):
-                    known = {method: each.sel(target=list(gold)) for method, each in found.items()}
-                    tops.append(localisation(known, gold).assign(**about))
-                progress(number + 1, len(this.corpus))
-        if tops:
-            table = means(tops, "value", ["method", "metric"], seed)
+        found = this.each("explaining", lambda heard, n: explained(this.model, twin, heard, n, this.asked))
+        if "tops" in found:
+            table = means([found["tops"]], "value", ["method", "metric"], seed)
             hits = table[table.metric == "hit"]
             figure = plot_intervals(hits, "method", "mean", "Deciding word on top (%)", percent=True)
             says = ", ".join(
                 f"{method} {share:.1%}" for method, share in zip(hits.method, hits["mean"], strict=True)
             )
             this.write("tops", table, figure, f"the deciding word is on top: {says}")
-        table = means(faith, "better_than", ["method", "metric"], seed, 0.5)
+        table = means([found["faithfulness"]], "better_than", ["method", "metric"], seed, 0.5)
         axis = "Random relevances beaten (%)"
         figure = plot_intervals(table, "metric", "mean", axis, colour="method", percent=True)
         this.write("faithfulness", table, figure, "judged by noise in the place of words")
-        table = means(sweeps, "change", ["edit", "strength", "unit"], seed, None)
+        table = means([found["sweeps"]], "change", ["edit", "strength", "unit"], seed, None)
         table.insert(0, "edited", [f"{row.edit} {row.strength:g} {row.unit}" for row in table.itertuples()])
         figure = plot_intervals(table, "edited", "mean", "Change of the log-probability (nats)")
         this.write("sweeps", table, figure, "what changes with the whole voice")

@@ -45,13 +45,12 @@ def main() -> None:
     """Take away every phone, and see which suffer."""
     chosen = {"model": "demo/wav2vec2-phones", "utterances": 16, "tier": "phones", "baseline": "silence"}
     with study(__doc__, **chosen) as this:
-        seed, tables = this.asked.seed, []
+        seed, tables, asked = this.asked.seed, [], (this.asked.tier, this.asked.baseline)
         for name, model in {"model": this.model, "random weights": this.model.random_twin(seed)}.items():
-            with this.run.progress(name) as progress:
-                for done, utterance in enumerate(this.corpus):
-                    found = losses(model, utterance, this.asked.tier, this.asked.baseline)
-                    tables.append(found.assign(weights=name))
-                    progress(done + 1, len(this.corpus))
+            found = this.each(
+                f"losses_{name}", lambda heard, _, m=model: {"losses": losses(m, heard, *asked)}
+            )
+            tables.append(found["losses"].assign(weights=name))
         every = pd.concat(tables, ignore_index=True)
         near = every[every.place.abs() <= REACH]
         table = means([near], "loss", ["weights", "place"], seed, None).sort_values(["place", "weights"])

@@ -21,6 +21,19 @@ from sklearn.preprocessing import StandardScaler
 from study import study
 
 import speechinterp as si
+from speechinterp.representations import Representations
+
+
+def heard_as(heard: Representations, known: Representations, layer: int) -> pd.DataFrame:
+    """Train on the other voices to tell the two nasals, and give the probability of the assimilated one."""
+    vectors, tested, found = known.layer(layer), heard.layer(layer), []
+    for (voice, to), units in heard.units.reset_index(drop=True).groupby(["speaker", "to"]):
+        train = (known.units.label.isin(["n", to]) & (known.units.speaker != voice)).to_numpy()
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced"))
+        classifier.fit(vectors[train], known.units.label[train] == to)
+        p = classifier.predict_proba(tested[units.index])[:, 1]
+        found.append(units.assign(p=p, layer=layer))
+    return pd.concat(found)
 
 
 def main() -> None:
@@ -35,19 +48,15 @@ def main() -> None:
         ]
         heard, heard_by = this.extract("nasal", columns=["to"], corpus=si.Corpus.of(steps, "steps"))
         known, known_by = this.extract("phones")
-        found = []
-        for name, reps in {"none": known, **known_by}.items():
-            for layer in reps.layers:
-                vectors, tested = reps.layer(layer), {"none": heard, **heard_by}[name].layer(layer)
-                for (voice, to), units in heard.units.reset_index(drop=True).groupby(["speaker", "to"]):
-                    train = (known.units.label.isin(["n", to]) & (known.units.speaker != voice)).to_numpy()
-                    classifier = make_pipeline(
-                        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced")
-                    )
-                    classifier.fit(vectors[train], known.units.label[train] == to)
-                    p = classifier.predict_proba(tested[units.index])[:, 1]
-                    found.append(units.assign(p=p, layer=layer, baseline=name))
-        table = pd.concat(found)
+        parts = {"none": (heard, known)} | {name: (heard_by[name], known_by[name]) for name in known_by}
+        tables = [
+            this.kept(f"{name}-{layer}", lambda _, pair=pair, n=layer: heard_as(*pair, n)).assign(
+                baseline=name
+            )
+            for name, pair in parts.items()
+            for layer in pair[1].layers
+        ]
+        table = pd.concat(tables, ignore_index=True)
         table[["before", "step"]] = table.utterance.str.extract(r"/(\w+)-(\d+)$")
         table["step"] = STEPS[table.step.astype(int)]
         means = table.groupby(["baseline", "layer", "before", "step"]).p.agg(["mean", "sem"]).reset_index()

@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 import speechinterp as si
+from speechinterp.cli.options import sound_or_corpus, spread
 from speechinterp.cli.run import Run
 from speechinterp.corpora import Corpus
 from speechinterp.corpora.files import readable
@@ -44,17 +46,25 @@ class Findings:
     run: Run
     sections: list[Section] = field(default_factory=list)
 
+    @property
+    def out(self) -> Path:
+        """The folder for results."""
+        return Path(self.asked.out)
+
     @cached_property
     def corpus(self) -> Corpus:
         """The corpus, or as many of its utterances as were asked for, evenly spread."""
-        whole = si.load_corpus(self.asked.corpus)
-        wanted = min(self.asked.utterances or len(whole), len(whole))
-        return whole.subset([whole.ids[len(whole) * number // wanted] for number in range(wanted)])
+        return spread(sound_or_corpus(self.asked.corpus), self.asked.utterances)
 
     @cached_property
     def model(self) -> SpeechModel:
         """The model."""
         return si.load_model(self.asked.model, device=self.asked.device)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model writes a text: with a CTC head or a decoder."""
+        return self.model.family.has_decoder or hasattr(self.model.module, "lm_head")
 
     def extract(
         self, unit: str = "phones", pool: Any = "mean", columns: Sequence[str] = (), corpus: Corpus | None = None
@@ -72,7 +82,7 @@ class Findings:
             named = "-".join([*([corpus.name] if corpus else []), unit, pool, name])
             with self.run.progress(f"extracting {unit}, {name}") as progress:
                 made[name] = si.extract(
-                    encoder, sounds, unit, pool, self.asked.out / "stores" / named,
+                    encoder, sounds, unit, pool, self.out / "stores" / named,
                     on_bad=self.asked.on_bad, progress=progress,
                 )  # fmt: skip
         made = common_units(made)
@@ -81,7 +91,7 @@ class Findings:
 
     def kept(self, name: str, make: Callable[[Progress], pd.DataFrame]) -> pd.DataFrame:
         """Make a table, or read what a run that was stopped had finished; `make` is given a report of progress."""
-        journal = self._journal(name)
+        journal = self._journal(name, self.corpus)
         if WHOLE not in journal.rows:
             with self.run.progress(name.replace("_", " ")) as progress:
                 table = make(progress)
@@ -95,16 +105,20 @@ class Findings:
         return table
 
     def each(
-        self, name: str, make: Callable[[si.Utterance, int], Mapping[str, pd.DataFrame]]
+        self,
+        name: str,
+        make: Callable[[si.Utterance, int], Mapping[str, pd.DataFrame]],
+        corpus: Corpus | None = None,
     ) -> dict[str, pd.DataFrame]:
         """Ask every utterance, given with its number, for tables; join those of one name, with `speaker` added."""
-        journal, tables = self._journal(name), dict[str, list[dict[str, Any]]]()
+        corpus = corpus or self.corpus
+        journal, tables = self._journal(name, corpus), dict[str, list[dict[str, Any]]]()
         with self.run.progress(name.replace("_", " ")) as progress:
-            for number, id_ in enumerate(self.corpus.ids):
+            for number, id_ in enumerate(corpus.ids):
                 if id_ not in journal.rows:
                     try:
                         with readable(id_):
-                            utterance = self.corpus[id_]
+                            utterance = corpus[id_]
                             made = make(utterance, number)
                     except SpeechInterpError as error:
                         if self.asked.on_bad == "raise":
@@ -119,31 +133,31 @@ class Findings:
                     ]
                     journal.rows[id_] = rows
                     journal.write({"utterance": id_, "rows": rows})
-                progress(number + 1, len(self.corpus))
-        for id_ in self.corpus.ids:
+                progress(number + 1, len(corpus))
+        for id_ in corpus.ids:
             for row in journal.rows.get(id_, ()):
                 tables.setdefault(row["table"], []).append({k: v for k, v in row.items() if k != "table"})
         if not tables:
             raise SpeechInterpError(
-                f"no utterance of {self.asked.corpus} could be used ({len(self.corpus)} were asked)",
+                f"no utterance of corpus {corpus.name!r} could be used ({len(corpus)} were asked)",
                 expected="at least one",
                 fix="without --on-bad skip the first error is shown",
             )
         return {key: pd.DataFrame(rows) for key, rows in tables.items()}
 
-    def _journal(self, name: str) -> Journal:
+    def _journal(self, name: str, corpus: Corpus) -> Journal:
         asked = {
             key: value for key, value in vars(self.asked).items() if key not in ("out", "device", "on_bad")
         }
-        record = {**asked, **self.model.describe(), "utterances": self.corpus.ids, "version": si.__version__}
-        return Journal(self.asked.out / "parts" / f"{name}.jsonl", record)
+        record = {**asked, **self.model.describe(), "utterances": corpus.ids, "version": si.__version__}
+        return Journal(self.out / "parts" / f"{name}.jsonl", record)
 
     def write(self, name: str, table: pd.DataFrame, figure: Figure | None = None, says: str = "") -> None:
         """Write a table and its figure, put both on the page, and say what they say."""
         self.run.write(f"{name}.csv", table.to_csv(index=False))
         self.sections += [Heading(name.replace("_", " ").capitalize()), *([Paragraph(says)] if says else [])]
         if figure is not None:
-            png, _ = save_figure(figure, self.asked.out / name)
+            png, _ = save_figure(figure, self.out / name)
             self.sections.append(Picture(png, f"{name}: the figure of {name}.csv"))
         self.sections.append(Table(table.head(60), f"{name}.csv" + (", its beginning" * (len(table) > 60))))
         shown = f": {says}" if says else f"\n{table.head(20).round(3).to_string(index=False)}"

@@ -29,7 +29,7 @@ def study(
     name = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=model, help="name on the Hugging Face hub, folder, or demo/...")
-    parser.add_argument("--corpus", default=corpus, help="READER:PATH, or demo")
+    parser.add_argument("--corpus", default=corpus, help="READER:PATH, demo, or a sound file")
     parser.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for results")
     parser.add_argument("--inventory", help="set of the phone labels; known for timit and demo")
     parser.add_argument(
@@ -42,7 +42,10 @@ def study(
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--on-bad", choices=("raise", "skip"), default="raise")
     for option, default in more.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", default=default, help=f"[default: {default}]")
+        name_of = f"--{option.replace('_', '-')}"
+        parser.add_argument(
+            name_of, default=default, type=type(default), help=f"[default: {default or 'none'}]"
+        )
     asked = parser.parse_args()
     settings = {key: value for key, value in vars(asked).items() if key != "out"}
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechinterp.cli.mix import sound_or_corpus
+from speechinterp.cli.options import Heard, Model, OwnOut, Utterances, sound_or_corpus, spread
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
@@ -70,16 +70,8 @@ class SpaceName(str, Enum):
 
 
 def attribute(
-    model: Annotated[
-        str, typer.Argument(help="Hub id, local folder, demo/commands, demo/whisper, demo/wav2vec2, ...")
-    ] = MODEL,
-    sound: Annotated[
-        str,
-        typer.Argument(
-            metavar="AUDIO_OR_CORPUS",
-            help="A sound file, with its TextGrid beside it, or a corpus: timit:PATH, textgrid:PATH, demo, ...",
-        ),
-    ] = CORPUS,
+    model: Model = MODEL,
+    sound: Heard = CORPUS,
     method: Annotated[Method, typer.Option("--method", help="How relevance is found.")] = Method.shapley,
     target: Annotated[
         str | None,
@@ -113,21 +105,15 @@ def attribute(
     judge: Annotated[
         str, typer.Option("--judge", help="The baseline of faithfulness.")
     ] = "noise",
-    utterances: Annotated[
-        int | None,
-        typer.Option(
-            "--utterances", min=1,
-            help=f"Only so many, evenly spread.  [default: all; {TRIED} where no corpus is named]",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for results.  [default: runs/attribute-...]")
-    ] = None,
+    utterances: Utterances = None,
+    out: OwnOut = None,
     device: Device = "auto",
     seed: Seed = 0,
     on_bad: OnBadOption = OnBad.RAISE,
 ) -> None:  # fmt: skip
     """Explain what a model says by what it hears, and measure how faithful the explanation is.
+
+    Without a corpus, a few of the embedded commands are explained.
 
     Writes `attribution.nc` and `attribution.csv` (relevance of every unit), `maps/` (relevance as the method gives it,
     one file an utterance), a TextGrid with scores for every utterance, `faithfulness.csv` with a row of random
@@ -147,7 +133,7 @@ def attribute(
         from speechinterp import load_model
         from speechinterp.attribution.study import attribute_corpus
 
-        corpus = _some(sound_or_corpus(sound), utterances or (TRIED if sound == CORPUS else None))
+        corpus = spread(sound_or_corpus(sound), utterances or (TRIED if sound == CORPUS else None))
         loaded = load_model(model, device=device)
         options: dict[str, Any] = {
             "space": space and space.value,
@@ -161,14 +147,6 @@ def attribute(
                 **{name: value for name, value in options.items() if value is not None},
             )  # fmt: skip
         _write(run, out, found)
-
-
-def _some(corpus: Corpus, wanted: int | None) -> Corpus:
-    """Return a corpus, or as many of its utterances as are wanted, evenly spread."""
-    n = len(corpus)
-    if wanted is None or wanted >= n:
-        return corpus
-    return corpus.subset([corpus.ids[n * number // wanted] for number in range(wanted)])
 
 
 def _units(unit: str) -> str | Windows:

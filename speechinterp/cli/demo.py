@@ -23,8 +23,8 @@ __all__ = ["demo"]
 SHOWN = 4
 INTRODUCTION = (
     "Everything on this page was computed just now, offline, from what comes with the package: a small wav2vec 2.0 "
-    "that spells what it hears, and synthetic speech of eight voices that it was not trained on. Three questions "
-    "are put to it. The right answers are known, because they were planted in the corpus. Synthetic speech is "
+    "that spells what it hears, and synthetic speech of eight voices that it was not trained on. Four questions "
+    "are put to it and to a model of commands. The right answers are known, because they were planted in the corpus. Synthetic speech is "
     "cleaner than any person's: no number here says anything about human speech."
 )
 HEARING = (
@@ -44,11 +44,19 @@ USING = (
     "of a map is a word that is computed, each column a word it draws on. Look into the row of the homophone: the "
     "cue should stand out."
 )
+HEARD = (
+    "Another model takes commands and chooses what to do, with what, and where. In each of them one word decides each "
+    "choice. Relevance is what the choice loses with a word: in the first map exact Shapley values, in the count leave-"
+    "one-out. Click a word to hear it; red speaks for the choice, blue against it."
+)
 NEXT = (
-    "The same with a model and recordings of yours:\n"
     "speechinterp probe facebook/wav2vec2-base timit:/data/TIMIT --unit phones --out runs/phones\n"
     "speechinterp mix openai/whisper-tiny.en timit:/data/TIMIT --unit words --out runs/mixing\n"
-    "Beside this page: scores.csv (the probe), heard.csv (what was written), cues.csv (every homophone and layer)."
+    "speechinterp attribute openai/whisper-tiny.en recording.wav --target word:water --out runs/water"
+)
+BESIDE = (
+    "Beside this page: heard.csv (what was written), scores.csv (the probe), cues.csv (every homophone and layer) and "
+    "words.csv (every command)."
 )
 
 
@@ -65,7 +73,7 @@ def demo(
     """
     with running("demo", out, model=MODEL, device=device, seed=seed) as run:
         from speechinterp import load_corpus, load_model
-        from speechinterp.report import Heading, Paragraph, write_report
+        from speechinterp.report import Code, Heading, Paragraph, write_report
 
         run.say(INTRODUCTION)
         homophones = load_corpus("demo?type=homophone")
@@ -76,7 +84,10 @@ def demo(
         sections += _probe(run, out, device, seed)
         sections += [Heading("What does it use?"), Paragraph(USING)]
         sections += _mix(run, out, model, homophones, seed)
-        sections += [Heading("What next?"), Paragraph(NEXT)]
+        sections += [Heading("Which word made it choose?"), Paragraph(HEARD)]
+        sections += _attribute(run, out, device)
+        sections += [Heading("What next?"), Paragraph("The same with a model and recordings of yours:"), Code(NEXT),
+                     Paragraph(BESIDE)]  # fmt: skip
         page = write_report(
             out / "report.html", "What does a speech model know, and what did it use?", sections
         )
@@ -195,6 +206,48 @@ def _mix(run: Run, out: Path, model: SpeechModel, corpus: Corpus, seed: int) -> 
             f"Value Zeroing map of {shown.transcript!r} in layer {best.layer}",
             f"'{shown.transcript}': does the row of '{noun.label}' draw on the column of '{cue.label}'?",
         ),
+    ]
+
+
+def _attribute(run: Run, out: Path, device: str) -> list[Section]:
+    """Explain the choices of the model of commands by words."""
+    import pandas as pd
+
+    from speechinterp import load_corpus, load_model, targets
+    from speechinterp.attribution import leave_one_out, localisation, shapley
+    from speechinterp.report import Paragraph, Picture, Player, Row
+    from speechinterp.viz import plot_relevance, save_figure
+
+    model, corpus = load_model("demo/commands", device=device), load_corpus("demo?type=command")
+    tables = []
+    with run.progress("explaining") as progress:
+        for done, utterance in enumerate(corpus):
+            relevance = leave_one_out(model, utterance, target=targets.label())
+            names = relevance.target.values.tolist()
+            gold = {
+                name: [s for s in utterance.tier("cue") if s.label == name.partition("=")[2]]
+                for name in names
+            }
+            gold = {name: words for name, words in gold.items() if words}
+            found = localisation({"leave-one-out": relevance.sel(target=list(gold))}, gold)
+            tables.append(found[found.metric == "hit"].assign(utterance=utterance.id))
+            progress(done + 1, len(corpus))
+    hits = pd.concat(tables, ignore_index=True)
+    run.write("words.csv", hits.to_csv(index=False))
+    answer = (
+        f"In {hits['value'].sum():.0f} of {len(hits)} choices of demo/commands, the word whose absence costs most is the "
+        f"one that decides; a word drawn by chance would be in {hits['random'].mean():.0%}."
+    )
+    run.say(answer)
+    shown = next(iter(corpus))
+    relevance = shapley(model, shown, target=targets.label())
+    picture, _ = save_figure(plot_relevance(relevance, shown), out / "words")
+    rate, words = model.sample_rate, list(shown.tier("words"))
+    rows = [Row(str(row.target.item()), words, row.values.tolist()) for row in relevance]
+    return [
+        Paragraph(answer),
+        Player(shown.transcript or shown.id, shown.waveform(rate), rate, rows),
+        Picture(picture, f"Shapley values of the words of {shown.transcript!r} for the first choice"),
     ]
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechinterp.cli.extract import CORPUS, MODEL, Rule, RuleName
+from speechinterp.cli.options import Heard, Model, OwnOut, Utterances, sound_or_corpus, spread
 from speechinterp.cli.run import Device, OnBad, OnBadOption, Run, Seed, running
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from speechinterp.corpora import Corpus
     from speechinterp.mixing.study import Mixed
 
-__all__ = ["mix", "sound_or_corpus"]
+__all__ = ["mix"]
 
 DRAWN = 3
 """Utterances whose maps are drawn."""
@@ -51,16 +51,8 @@ class Gaps(str, Enum):
 
 
 def mix(
-    model: Annotated[
-        str, typer.Argument(help="Hub id, local folder, demo/wav2vec2, demo/whisper, ...")
-    ] = MODEL,
-    sound: Annotated[
-        str,
-        typer.Argument(
-            metavar="AUDIO_OR_CORPUS",
-            help="A sound file, with its TextGrid beside it, or a corpus: timit:PATH, textgrid:PATH, demo, ...",
-        ),
-    ] = CORPUS,
+    model: Model = MODEL,
+    sound: Heard = CORPUS,
     method: Annotated[Method, typer.Option("--method", help="The measure.")] = Method.value_zeroing,
     unit: Annotated[str, typer.Option("--unit", help="A tier (words, phones, ...), or frames.")] = "words",
     where: Annotated[
@@ -73,9 +65,8 @@ def mix(
     random_init: Annotated[
         bool, typer.Option("--random-init/--no-random-init", help="Also its twin with random weights.")
     ] = True,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for results.  [default: runs/mix-...]")
-    ] = None,
+    utterances: Utterances = None,
+    out: OwnOut = None,
     device: Device = "auto",
     seed: Seed = 0,
     on_bad: OnBadOption = OnBad.RAISE,
@@ -91,13 +82,13 @@ def mix(
     out = out or Path("runs") / "-".join(["mix", Path(model).name, method.value, unit, where.value])
     settings = dict(
         model=model, sound=sound, method=method.value, unit=unit, where=where.value, gaps=gaps.value,
-        rule=rule.value, random_init=random_init, device=device, seed=seed, on_bad=on_bad.value,
+        rule=rule.value, random_init=random_init, utterances=utterances, device=device, seed=seed, on_bad=on_bad.value,
     )  # fmt: skip
     with running("mix", out, **settings) as run:
         from speechinterp import load_model
         from speechinterp.mixing.study import mix_corpus
 
-        corpus = sound_or_corpus(sound)
+        corpus = spread(sound_or_corpus(sound), utterances)
         loaded = load_model(model, device=device)
         models = {"none": loaded} | ({"random-init": loaded.random_twin(seed)} if random_init else {})
         mixed: dict[str, Mixed] = {}
@@ -109,18 +100,6 @@ def mix(
                     unit=unit, where=where.value, gaps=gaps.value, rule=rule.value,
                 )  # fmt: skip
         _write(run, out, mixed)
-
-
-def sound_or_corpus(sound: str) -> Corpus:
-    """Return a corpus; a sound file is one of a single utterance, with the annotation beside it."""
-    from speechinterp import Corpus, Utterance, load_corpus, read_annotation
-
-    path = Path(sound)
-    if not path.is_file() or path.suffix.lower() == ".csv":
-        return load_corpus(sound)
-    beside = [path.with_suffix(suffix) for suffix in (".TextGrid", ".textgrid", ".eaf")]
-    tiers = next((read_annotation(each) for each in beside if each.is_file()), {})
-    return Corpus.of([Utterance(path.stem, path, tiers=tiers)], path.stem)
 
 
 def _write(run: Run, out: Path, mixed: dict[str, Mixed]) -> None:
