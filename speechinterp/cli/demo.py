@@ -23,9 +23,9 @@ __all__ = ["demo"]
 SHOWN = 4
 INTRODUCTION = (
     "Everything on this page was computed just now, offline, from what comes with the package: a small wav2vec 2.0 "
-    "that spells what it hears, and synthetic speech of eight voices that it was not trained on. Four questions "
-    "are put to it and to a model of commands. The right answers are known, because they were planted in the corpus. Synthetic speech is "
-    "cleaner than any person's: no number here says anything about human speech."
+    "that spells what it hears, another that takes commands, and synthetic speech of eight voices that they were not "
+    "trained on. The right answers to the four questions are known, because they were planted in the corpus. Synthetic "
+    "speech is cleaner than any person's: no number here says anything about human speech."
 )
 HEARING = (
     "Some sentences hold a noun that has two spellings and one sound. Another word decides which is right, the "
@@ -235,8 +235,8 @@ def _attribute(run: Run, out: Path, device: str) -> list[Section]:
     hits = pd.concat(tables, ignore_index=True)
     run.write("words.csv", hits.to_csv(index=False))
     answer = (
-        f"In {hits['value'].sum():.0f} of {len(hits)} choices of demo/commands, the word whose absence costs most is the "
-        f"one that decides; a word drawn by chance would be in {hits['random'].mean():.0%}."
+        f"In {hits['value'].sum():.0f} of {len(hits)} choices of demo/commands, the word whose absence costs most is "
+        f"the one that decides; a word drawn by chance would be in {hits['random'].mean():.0%}."
     )
     run.say(answer)
     shown = next(iter(corpus))

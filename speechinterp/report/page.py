@@ -16,7 +16,7 @@ from speechinterp.errors import SpeechInterpError
 from speechinterp.report import player
 from speechinterp.report.player import Player
 
-__all__ = ["Heading", "Paragraph", "Picture", "Record", "Section", "Table", "write_report"]
+__all__ = ["Code", "Heading", "Paragraph", "Picture", "Record", "Section", "Table", "write_report"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -31,6 +31,8 @@ h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-top: .8rem; border-top: 
 p { margin: .6rem 0; max-width: 42rem; white-space: pre-line; }
 figure { margin: 1.2rem 0; }
 figcaption { margin: .4rem 0; color: #555; font-size: .9rem; max-width: 42rem; }
+pre { margin: .6rem 0; padding: .6rem .8rem; background: #f4f4f4; border-radius: .3rem; overflow-x: auto;
+  font: .875rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 img { display: block; width: 100%; max-width: 40rem; height: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
@@ -61,6 +63,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Commands or lines of a program, to be copied."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A table without its index; floats are shown with about four digits."""
 
@@ -85,7 +94,7 @@ class Record:
     caption: str = ""
 
 
-Section = Heading | Paragraph | Table | Picture | Record | Player
+Section = Heading | Paragraph | Code | Table | Picture | Record | Player
 
 
 def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> Path:
@@ -146,6 +155,8 @@ def _html(section: Section) -> str:
             return f"<h2>{escape(text)}</h2>"
         case Paragraph(text):
             return f"<p>{escape(text)}</p>"
+        case Code(text):
+            return f'<pre tabindex="0">{escape(text)}</pre>'
         case Table(frame, caption):
             return _figure(f'<div class="scroll" tabindex="0">{_table(frame)}</div>', caption)
         case Picture(path, alt, caption):

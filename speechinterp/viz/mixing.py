@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_by_layer", "plot_mixing"]
 
+BASELINES = {"none": "model", "random-init": "random weights"}
+
 COLOURS = (
     "#0072B2",
     "#D55E00",
@@ -173,7 +175,9 @@ def plot_by_layer(
     chance: str = "chance",
     title: str = "",
 ) -> Figure:
-    """Draw means with their intervals over layers, one line a case, and one panel a baseline.
+    """Draw means with their intervals over layers: one line a case and one panel a baseline.
+
+    Of a single case, the baselines are lines of one panel.
 
     Parameters
     ----------
@@ -190,8 +194,13 @@ def plot_by_layer(
     title
         Of the figure.
     """
-    panels = list(dict.fromkeys(table["baseline"])) if "baseline" in table else ["none"]
-    figure = new_figure(3.6 * len(panels) + 1.5, 3.4)
+    if "baseline" in table:
+        table = table.assign(baseline=[BASELINES.get(name, name) for name in table["baseline"]])
+        if table[by].nunique() == 1 < table["baseline"].nunique():
+            only = str(table[by].iloc[0])
+            table = table.drop(columns=by).rename(columns={"baseline": by}).assign(baseline=only)
+    panels = list(dict.fromkeys(table["baseline"])) if "baseline" in table else [""]
+    figure = new_figure(3.6 * len(panels) + 2.1, 3.4)
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     factor = 100 if percent else 1
     names = list(dict.fromkeys(table[by]))
@@ -211,7 +220,7 @@ def plot_by_layer(
             axes.plot(level.index, factor * level, color="#333333", linestyle=":", label=chance)
         axes.set_xlabel("Layer")
         axes.set_xticks(sorted(part["layer"].unique()))
-        axes.set_title({"none": "trained"}.get(panel, panel), fontsize=9, loc="left")
+        axes.set_title(panel, fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         axes.set_axisbelow(True)

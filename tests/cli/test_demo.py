@@ -18,7 +18,8 @@ def test_the_demo_runs_and_says_what_it_is(run, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "no number here says anything about human speech" in page
-    assert page.count("<img") == 3
+    assert page.count("<img") == 4
+    assert page.count("<audio") == 1
     scores = pd.read_csv(out / "scores.csv")
     accuracy = scores[scores.metric == "accuracy"].groupby("baseline").score.max()
     assert accuracy["none"] > accuracy["mfcc"] > accuracy["random-init"] > accuracy["shuffled-labels"]
@@ -28,6 +29,8 @@ def test_the_demo_runs_and_says_what_it_is(run, tmp_path: Path) -> None:
     top = cues.groupby(["baseline", "layer"]).top.mean().groupby("baseline").max()
     assert top["none"] >= 0.8
     assert top["random-init"] < 0.4
+    words = pd.read_csv(out / "words.csv")
+    assert words["value"].mean() >= 0.95 > 0.5 > words["random"].mean()
     assert f"{heard['right'].mean():.0%} of 64 homophones" in page
     assert json.loads((out / "config.json").read_text())["command"] == "demo"
 
