@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from tiny import sound
+from tiny import sound, tiny_model
+from tiny_vocabulary import words_tokenizer
 
 from speechinterp.audio import Sound
 from speechinterp.corpora import Corpus, Utterance
+from speechinterp.models import SpeechModel
 from speechinterp.segments import Segment, Tier
 
 SAID = ("don't note a dot", "ado", "a toad ate", "note", "ado not", "dot a note", "ten", "a tent")
@@ -39,3 +41,30 @@ def spoken(number: int, words: str) -> Utterance:
 @pytest.fixture
 def corpus() -> Corpus:
     return Corpus.of([spoken(number, words) for number, words in enumerate(SAID)], "noise")
+
+
+@pytest.fixture(scope="module")
+def model() -> SpeechModel:
+    """A tiny Whisper whose decoder minds what it hears, and writes texts of many lengths."""
+    model = tiny_model("whisper", seed=0, max_target_positions=16)
+    tokenizer = words_tokenizer()
+    model.read_tokenizer = lambda: tokenizer
+    with torch.no_grad():
+        decoder = model.module.model.decoder
+        decoder.embed_tokens.weight.mul_(8)
+        decoder.embed_positions.weight.mul_(20)
+        for layer in decoder.layers:
+            layer.encoder_attn.out_proj.weight.mul_(300)
+    return model
+
+
+@pytest.fixture
+def words(corpus: Corpus) -> Corpus:
+    """The corpus with transcripts in the words of the tiny decoder."""
+    return Corpus.of(
+        [
+            Utterance(u.id, u.audio, speaker=u.speaker, transcript=f"w{5 + i} w{9 + i}")
+            for i, u in enumerate(corpus)
+        ],
+        "words",
+    )

@@ -1,44 +1,15 @@
-"""DecoderLens and logit lens: the top is the model, every layer is read through the right norm."""
+"""DecoderLens: the top is the model, every layer is read after the last norm."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from tiny import tiny_model
-from tiny_vocabulary import reading_model, words_tokenizer
+from tiny_vocabulary import reading_model
 
 import speechinterp as si
 from speechinterp.corpora import Corpus
 from speechinterp.errors import AnnotationError, LensError, ModelError
 from speechinterp.lenses import decoder_lens
-from speechinterp.models import SpeechModel
-
-
-@pytest.fixture(scope="module")
-def model() -> SpeechModel:
-    """A tiny Whisper whose decoder minds what it hears, and writes texts of many lengths."""
-    model = tiny_model("whisper", seed=0, max_target_positions=16)
-    tokenizer = words_tokenizer()
-    model.read_tokenizer = lambda: tokenizer
-    with torch.no_grad():
-        decoder = model.module.model.decoder
-        decoder.embed_tokens.weight.mul_(8)
-        decoder.embed_positions.weight.mul_(20)
-        for layer in decoder.layers:
-            layer.encoder_attn.out_proj.weight.mul_(300)
-    return model
-
-
-@pytest.fixture
-def words(corpus: Corpus) -> Corpus:
-    """The corpus with transcripts in the words of the tiny decoder."""
-    return Corpus.of(
-        [
-            si.Utterance(u.id, u.audio, speaker=u.speaker, transcript=f"w{5 + i} w{9 + i}")
-            for i, u in enumerate(corpus)
-        ],
-        "words",
-    )
 
 
 def test_the_decoder_reads_every_layer_after_the_last_norm(model, words):
@@ -101,57 +72,6 @@ def test_layers_are_decoded_in_as_many_parts_as_fit(model, words, monkeypatch):
     parts = si.lenses.decoder(model, words)
     assert parts.transcript.tolist() == whole.transcript.tolist()
     assert (parts.kl - whole.kl).abs().max() < 1e-5
-
-
-@pytest.mark.parametrize("text", ["model", "reference"])
-def test_every_decoder_layer_is_the_embeddings_on_its_normed_state(model, words, text):
-    table = si.lenses.logit(model, words, text=text)
-    assert table.attrs["residual"] == 0
-    module = model.module
-    for utterance in words:
-        rows = table[table.utterance == utterance.id].sort_values("layer")
-        written = model.transcribe(utterance) if text == "model" else utterance.transcript
-        assert set(rows.reference) == {written}
-        ids = model.vocabulary.ids(written)
-        ended = rows.steps.iloc[0] > len(ids)
-        comes = [*ids, 3] if ended else ids
-        with torch.no_grad():
-            values = model.prepare([utterance]).values
-            output = module(
-                values, decoder_input_ids=torch.tensor([[4, *comes[:-1]]]), output_hidden_states=True
-            )
-            states = [module.model.decoder.layer_norm(s) for s in output.decoder_hidden_states[:-1]] + [
-                output.decoder_hidden_states[-1]
-            ]
-            every = [module.proj_out(state)[0].double().log_softmax(-1) for state in states]
-        for row, log_probs in zip(rows.itertuples(), every, strict=True):
-            best = log_probs.argmax(-1).tolist()
-            assert row.transcript == model.vocabulary.text(best)
-            assert row.accuracy == pytest.approx(
-                sum(a == b for a, b in zip(best, comes, strict=True)) / len(comes)
-            )
-            expected = -sum(float(log_probs[i, token]) for i, token in enumerate(comes)) / len(comes)
-            assert row.surprisal == pytest.approx(expected, rel=1e-5)
-        assert rows.agreement.iloc[-1] == 1
-        if text == "model":
-            assert rows.accuracy.iloc[-1] == 1, "the top says what it wrote"
-
-
-def test_a_trajectory_shows_every_step(model, words):
-    data = si.lenses.trajectory(model, words[0])
-    row = si.lenses.logit(model, words.subset([words.ids[0]])).sort_values("layer")
-    assert data.sizes == {"layer": 3, "step": row.steps.iloc[0]}
-    assert data.kl.mean("step").values == pytest.approx(row.kl.to_numpy())
-    assert data.agreement.mean("step").values == pytest.approx(row.agreement.to_numpy())
-    assert data.symbol.values[-1].tolist() == data.token.values.tolist()
-    ctc = reading_model("data2vec-ctc")
-    data = si.lenses.trajectory(ctc, words[0])
-    assert data.time.values == pytest.approx(ctc.frames(words[0]).times)
-    assert set(data.symbol.values.ravel()) <= {"", *ctc.vocabulary.symbols}
-    settled = [int(d) for d in data.depth]
-    for step, first in enumerate(settled):
-        assert data.agreement.values[first:, step].all()
-        assert first == 0 or not data.agreement.values[first - 1, step]
 
 
 def test_languages_are_those_of_the_model(model, words):
