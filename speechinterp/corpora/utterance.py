@@ -105,7 +105,9 @@ class Utterance:
                 f"utterance {self.id!r} has no tier {name!r}; it has: {shortlist(self.tiers) or 'none'}",
                 expected="the name of one of its tiers",
                 cause="another naming of tiers in this corpus, or no annotation beside the sound",
-                fix="pass one of the names above as unit (--unit)",
+                fix="pass one of the names above as unit (--unit)"
+                if self.tiers
+                else "make tiers first (si.align, speechinterp align), or take frames as units (--unit frames)",
             )
         return self.tiers[name]
 
