@@ -29,7 +29,7 @@ class _ReachedError(Exception):
 @torch.no_grad()
 def front_end(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     rule: FrameRule = "centre",
@@ -39,7 +39,7 @@ def front_end(
 
     Parameters
     ----------
-    model, heard, unit, rule, gaps
+    model, utterance, unit, rule, gaps
         As in :func:`value_zeroing`.
 
     Returns
@@ -57,11 +57,11 @@ def front_end(
     source's frames are set to zero as the positional convolution reads them, while the residual keeps them, and
     inputs of the first layer are compared. Each source is a run of the front end alone.
     """
-    scene = set_scene(model, heard, unit, where="encoder", rule=rule, gaps=gaps, tokens=None)
-    inputs = model.prepare([heard])
+    scene = set_scene(model, utterance, unit, where="encoder", rule=rule, gaps=gaps, tokens=None)
+    inputs = model.prepare([utterance])
     outer = scene.decomposition.outer
     frames = "projection" if "projection" in outer else "cnn"
-    nodes = {"cnn": _silenced(model, heard, inputs, scene, frames)}
+    nodes = {"cnn": _silenced(model, utterance, inputs, scene, frames)}
     if "positional" in outer:
         nodes["positional"] = _unplaced(model, inputs, scene)
     scores = []
@@ -72,9 +72,9 @@ def front_end(
     return result.rename(layer="node").assign_coords(node=list(nodes))
 
 
-def _silenced(model: SpeechModel, heard: Heard, inputs: Inputs, scene: Scene, part: str) -> Tensor:
+def _silenced(model: SpeechModel, utterance: Heard, inputs: Inputs, scene: Scene, part: str) -> Tensor:
     """Return the distances of frames to those of a sound in which a column is silent [shape=(frames, columns)]."""
-    wave = heard.waveform(model.sample_rate) if isinstance(heard, Utterance) else heard
+    wave = utterance.waveform(model.sample_rate) if isinstance(utterance, Utterance) else utterance
     wave = torch.as_tensor(np.asarray(wave), device=model.device)
     before = scene.decomposition.outer[part]
     distances = before.new_zeros(len(before), scene.sources.n_columns)

@@ -23,7 +23,7 @@ __all__ = ["alti"]
 @torch.no_grad()
 def alti(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -39,7 +39,7 @@ def alti(
 
     Parameters
     ----------
-    model, heard, unit, rule, gaps, tokens, chunk
+    model, utterance, unit, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     where
         ``encoder`` or ``decoder``; ``cross`` without a rollout, where the share of the target's own residual is in
@@ -75,7 +75,7 @@ def alti(
     check_choice("pooled", pooled, ("after", "before"))
     if rolled:
         refuse_cross(where, "alti")
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     everything = torch.arange(len(scene.targets.index))
     first = scene.decomposition.layers[0]
     sources = scene.sources if pool == "vectors" else every_frame(scene.sources)

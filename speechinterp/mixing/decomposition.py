@@ -237,7 +237,7 @@ class Decomposition:
 
 @torch.no_grad()
 def decompose(
-    model: SpeechModel, heard: Heard, stack: Stack = "encoder", tokens: Tensor | None = None
+    model: SpeechModel, utterance: Heard, stack: Stack = "encoder", tokens: Tensor | None = None
 ) -> Decomposition:
     """Run a model once and take its layers apart.
 
@@ -245,7 +245,7 @@ def decompose(
     ----------
     model
         The model.
-    heard
+    utterance
         An utterance, or a waveform at the model's sample rate.
     stack
         ``"encoder"`` or ``"decoder"``.
@@ -276,7 +276,7 @@ def decompose(
     taps = [Tap(index, name, stack=stack) for index in range(len(blocks)) for name in names]
     outer = {name: Tap(None, name, stack=stack) for name in family.outer_sites(stack)}
     last = Tap(len(blocks), "residual", stack=stack)
-    inputs = model.prepare([heard])
+    inputs = model.prepare([utterance])
     with model.record([*taps, *outer.values(), last]) as record:
         if stack == "encoder":
             model.encode(inputs)

@@ -30,7 +30,7 @@ Units: TypeAlias = frozenset[int]
 @torch.no_grad()
 def faithfulness(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     maps: Mapping[str, xr.DataArray],
     unit: Unit = "words",
     *,
@@ -46,7 +46,7 @@ def faithfulness(
     ----------
     model
         The model.
-    heard
+    utterance
         The utterance of the maps.
     maps
         Maps of the encoder by name of the measure [dims=(layer, target, source)].
@@ -81,7 +81,7 @@ def faithfulness(
     this is no measure's own definition, Value Zeroing's neither, which looks at the layer itself.
     """
     check_choice("output", output, ("state", "head"))
-    scene = set_scene(model, heard, unit, where="encoder", rule=rule, gaps="merge", tokens=None)
+    scene = set_scene(model, utterance, unit, where="encoder", rule=rule, gaps="merge", tokens=None)
     n = scene.targets.n_units
     _check(maps, scene, k)
     random = np.random.default_rng(seed)
@@ -98,7 +98,9 @@ def faithfulness(
         wanted = sorted(
             {*(s for sets in drawn for s in sets), *(s for tops in here.values() for s in tops)}, key=sorted
         )
-        change = dict(zip(wanted, _changes(model, heard, scene, layer, wanted, output=output), strict=True))
+        change = dict(
+            zip(wanted, _changes(model, utterance, scene, layer, wanted, output=output), strict=True)
+        )
         for name, tops in here.items():
             for i, top in enumerate(tops):
                 rest = np.array([change[s][i] for s in drawn[i]])
@@ -149,11 +151,11 @@ def _top(row: Doubles, others: list[int], k: int) -> Units:
 
 
 def _changes(
-    model: SpeechModel, heard: Heard, scene: Scene, layer: int, sets: list[Units], *, output: str
+    model: SpeechModel, utterance: Heard, scene: Scene, layer: int, sets: list[Units], *, output: str
 ) -> list[Doubles]:
     """Return, for every set of units whose values are zeroed, the change at every unit [shape=(units,)]."""
     batch = model.batch_limit(scene.attrs["duration_s"])
-    inputs = model.prepare([heard])
+    inputs = model.prepare([utterance])
     plain = _output(model, model.encode(inputs), output)
     result = []
     for first in range(0, len(sets), batch):
@@ -163,7 +165,7 @@ def _changes(
             for j in units:
                 keep[item, scene.targets.frames[j]] = 0
         with model.intervene({Tap(layer, "value"): keep.__mul__}):
-            encoded = model.encode(model.prepare([heard] * len(some)))
+            encoded = model.encode(model.prepare([utterance] * len(some)))
         changed = _distance(plain, _output(model, encoded, output), output)
         per_unit = [changed[:, frames].mean(1) for frames in scene.targets.frames[: scene.targets.n_units]]
         result += list(torch.stack(per_unit, 1).double().cpu().numpy())

@@ -28,7 +28,7 @@ SourcePool = Literal["vectors", "sum", "mean"]
 @torch.no_grad()
 def attention_norm(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -45,7 +45,7 @@ def attention_norm(
 
     Parameters
     ----------
-    model, heard, unit, where, rule, gaps, tokens, chunk
+    model, utterance, unit, where, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     heads
         Whether to keep heads apart; without `residual` only.
@@ -79,7 +79,7 @@ def attention_norm(
     language models. EMNLP, 4547-4568.
     """
     check_choice("pool", pool, ("vectors", "sum", "mean"))
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     plan = scene.plan(_floats(scene, pool, heads), chunk)
     sources = scene.sources if pool == "vectors" else every_frame(scene.sources)
     scores = []
@@ -101,7 +101,7 @@ def attention_norm(
 @torch.no_grad()
 def globenc(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -117,7 +117,7 @@ def globenc(
 
     Parameters
     ----------
-    model, heard, unit, rule, gaps, tokens, chunk
+    model, utterance, unit, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     where
         ``encoder`` or ``decoder``.
@@ -150,7 +150,7 @@ def globenc(
     )
     check_choice("pooled", pooled, ("after", "before"))
     refuse_cross(where, "globenc")
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     everything = torch.arange(len(scene.sources.index))
     plan = scene.plan(_floats(scene, pool), chunk, n_targets=len(everything))
     sources = scene.sources if pool == "vectors" else every_frame(scene.sources)

@@ -23,7 +23,7 @@ __all__ = ["chefer"]
 
 def chefer(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -38,7 +38,7 @@ def chefer(
     ----------
     model
         A model with a CTC head (``where="encoder"``) or a decoder (``cross`` or ``decoder``).
-    heard, unit, rule, gaps, tokens, chunk
+    utterance, unit, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     where
         ``encoder``: frames for the symbols of a CTC head. ``cross``: frames for the tokens of a decoder, through
@@ -70,7 +70,7 @@ def chefer(
     Chefer, H., Gur, S., & Wolf, L. (2021). Generic attention-model explainability for interpreting bi-modal and
     encoder-decoder transformers. ICCV, 397-406.
     """
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     if where == "encoder" and not (hasattr(model.module, "lm_head") and not model.family.has_decoder):
         raise MixingError(
             f"relevance in the encoder of {model.id} ({type(model.module).__name__}), which says nothing at a frame",
@@ -80,10 +80,10 @@ def chefer(
         )
     attention = scene.decomposition.layers[0].attention
     plan = scene.plan(6 * attention.modules.n_heads * len(scene.sources.index), chunk)
-    below = decompose(model, heard).layers if where == "cross" else ()
+    below = decompose(model, utterance).layers if where == "cross" else ()
     blocks = _blocks(scene, below)
     rows: list[list[Tensor]] = []
-    for gradients in _gradients(model, heard, scene, list(blocks)):
+    for gradients in _gradients(model, utterance, scene, list(blocks)):
         with torch.no_grad():
             weighted = {tap: _weighted(blocks[tap], gradient, plan) for tap, gradient in gradients.items()}
             rows.append(_accumulated(scene, weighted, len(rows), len(below)))
@@ -104,11 +104,11 @@ def _blocks(scene: Scene, below: Sequence[LayerParts]) -> dict[Tap, AttentionPar
 
 
 def _gradients(
-    model: SpeechModel, heard: Heard, scene: Scene, taps: list[Tap]
+    model: SpeechModel, utterance: Heard, scene: Scene, taps: list[Tap]
 ) -> Iterator[dict[Tap, Tensor]]:
     """Yield for every target the gradients of what is said there with respect to all contexts."""
     with torch.enable_grad():
-        inputs = model.prepare([heard])
+        inputs = model.prepare([utterance])
         inputs.values.requires_grad_()
         tokens = (
             torch.tensor(scene.attrs["tokens"], device=model.device) if scene.where != "encoder" else None

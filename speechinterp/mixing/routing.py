@@ -33,7 +33,7 @@ Target: TypeAlias = int | str | Segment
 @torch.no_grad()
 def routes(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     target: Target,
@@ -49,7 +49,7 @@ def routes(
     ----------
     model
         Any model.
-    heard
+    utterance
         An utterance, or a waveform at the model's sample rate.
     unit
         Tier, segments, or ``"frames"``: the nodes of every layer. Frames of no unit are one node, ``gap``,
@@ -101,7 +101,7 @@ def routes(
     """
     if not 0 < mass <= 1:
         raise MixingError(f"mass={mass}", expected="a share above 0 and up to 1", fix="mass=0.9")
-    scene, streams = _streams(model, heard, unit, stack=stack, tokens=tokens, rule=rule)
+    scene, streams = _streams(model, utterance, unit, stack=stack, tokens=tokens, rule=rule)
     for stream in streams:
         if stream.units.n_columns > MOST_UNITS:
             raise MixingError(
@@ -136,7 +136,7 @@ def routes(
 @torch.no_grad()
 def neurons(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     target: Target,
@@ -150,7 +150,7 @@ def neurons(
 
     Parameters
     ----------
-    model, heard, unit, target, stack, tokens, rule
+    model, utterance, unit, target, stack, tokens, rule
         As in :func:`routes`.
     layer
         From 0.
@@ -169,7 +169,7 @@ def neurons(
     MixingError
         If there is no such unit or layer.
     """
-    _, streams = _streams(model, heard, unit, stack=stack, tokens=tokens, rule=rule)
+    _, streams = _streams(model, utterance, unit, stack=stack, tokens=tokens, rule=rule)
     parts = streams[0].parts
     if layer not in range(len(parts.layers)):
         raise MixingError(
@@ -184,17 +184,17 @@ def neurons(
 
 
 def _streams(
-    model: SpeechModel, heard: Heard, unit: Unit, *, stack: Stack, tokens: Tokens, rule: FrameRule
+    model: SpeechModel, utterance: Heard, unit: Unit, *, stack: Stack, tokens: Tokens, rule: FrameRule
 ) -> tuple[Scene, list[Stream]]:
     where: Where = "encoder" if stack == "encoder" else "cross"
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps="merge", tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps="merge", tokens=tokens)
     front = front_of(model.family)
     if stack == "encoder":
         return scene, [Stream(scene.decomposition, front, scene.sources)]
     top = Level("encoder", model.n_layers, "residual")
     own = front_of(model.family, "decoder")
     decoder = Stream(scene.decomposition, own, scene.targets, scene.sources, top)
-    return scene, [decoder, Stream(decompose(model, heard), front, scene.sources)]
+    return scene, [decoder, Stream(decompose(model, utterance), front, scene.sources)]
 
 
 def _listed(units: Partition) -> list[list[str | float | None]]:

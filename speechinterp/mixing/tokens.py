@@ -18,14 +18,14 @@ __all__ = ["Tokens", "tokens_of", "words_spelt"]
 Tokens = str | Sequence[int] | None
 
 
-def tokens_of(model: SpeechModel, heard: Heard, tokens: Tokens) -> tuple[Tensor, list[str]]:
+def tokens_of(model: SpeechModel, utterance: Heard, tokens: Tokens) -> tuple[Tensor, list[str]]:
     """Return the token ids of a decoder's input, and what each stands for.
 
     Parameters
     ----------
     model
         A model with a decoder.
-    heard
+    utterance
         The sound.
     tokens
         A text that is put after the prompt, ids with their start token, or None for what the model itself
@@ -46,7 +46,7 @@ def tokens_of(model: SpeechModel, heard: Heard, tokens: Tokens) -> tuple[Tensor,
             fix="where='encoder'",
         )
     if tokens is None or isinstance(tokens, str):
-        inputs = model.prepare([heard])
+        inputs = model.prepare([utterance])
         with torch.no_grad():
             encoded = model.encode(inputs)
             (prompt,) = prompts(model, encoded)

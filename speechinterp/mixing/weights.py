@@ -24,7 +24,7 @@ Pooled = Literal["after", "before"]
 @torch.no_grad()
 def attention(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -39,7 +39,7 @@ def attention(
 
     Parameters
     ----------
-    model, heard, unit, where, rule, gaps, tokens, chunk
+    model, utterance, unit, where, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     heads
         Whether to keep heads apart, instead of averaging them.
@@ -62,7 +62,7 @@ def attention(
     Vaswani, A., et al. (2017). Attention is all you need. NeurIPS.
     """
     check_choice("pool", pool, ("sum", "mean"))
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     n_heads = scene.decomposition.layers[0].attention.modules.n_heads
     plan = scene.plan(3 * n_heads * len(scene.sources.index), chunk)
     scores = []
@@ -77,7 +77,7 @@ def attention(
 @torch.no_grad()
 def rollout(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -93,7 +93,7 @@ def rollout(
 
     Parameters
     ----------
-    model, heard, unit, rule, gaps, tokens, chunk
+    model, utterance, unit, rule, gaps, tokens, chunk
         As in :func:`value_zeroing`.
     where
         ``encoder`` or ``decoder``.
@@ -122,7 +122,7 @@ def rollout(
     check_choice("pool", pool, ("sum", "mean"))
     check_choice("pooled", pooled, ("after", "before"))
     refuse_cross(where, "rollout")
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     n = len(scene.sources.index)
     plan = scene.plan(3 * scene.decomposition.layers[0].attention.modules.n_heads * n, chunk, n_targets=n)
     maps = []

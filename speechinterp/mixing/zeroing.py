@@ -20,7 +20,7 @@ __all__ = ["cosine_distance", "value_zeroing"]
 @torch.no_grad()
 def value_zeroing(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     where: Where = "encoder",
@@ -36,7 +36,7 @@ def value_zeroing(
     ----------
     model
         The model.
-    heard
+    utterance
         An utterance, or a waveform at the model's sample rate.
     unit
         A tier name (``"words"``, ``"phones"``, ...), ``"frames"``, or a list of segments.
@@ -89,7 +89,7 @@ def value_zeroing(
     >>> mix = si.mixing.value_zeroing(model, utterance, unit="words")  # doctest: +SKIP
     >>> mix.sel(layer=3).sum("source")  # doctest: +SKIP
     """
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps=gaps, tokens=tokens)
     first = scene.decomposition.layers[0]
     width = first.state.shape[-1] + first.block.mlp_output.in_features // 2
     plan = scene.plan(
