@@ -50,11 +50,9 @@ def main() -> None:
             found = this.each("writing", lambda utterance, _: writing(this.model, utterance))
             costs = found["removed"]
             dearest = costs.loc[costs.groupby("utterance", sort=False)["log_drop"].idxmax(), "is_cue"]
-            says = (
-                f"{found['right'].right.mean():.0%} of {len(found['right'])} targets are spelt right; the word whose "
-                f"absence costs the target most is the cue in {dearest.mean():.0%}"
-            )
-            this.write("removed", costs, says=says)
+            right = found["right"].right
+            says = f"{right.mean():.0%} of {len(right)} targets are spelt right; the word whose absence costs most is "
+            this.write("removed", costs, says=f"{says}the cue in {dearest.mean():.0%}")
         models = {"none": this.model, "random-init": this.model.random_twin(this.asked.seed)}
         tables = []
         for name, model in models.items():

@@ -29,7 +29,7 @@ REACH = 4
 def losses(model: si.SpeechModel, utterance: si.Utterance, tier: str, baseline: str) -> pd.DataFrame:
     """Return by how much the surprisal of every unit grows without every other: one row a target and unit."""
     relevance = si.attribution.leave_one_out(
-        model, utterance, target=si.targets.surprisal(), units=tier, baseline=baseline
+        model, utterance, target=si.targets.surprisal(), unit=tier, baseline=baseline
     )
     labels = relevance.label.values
     if relevance.sizes["target"] != len(labels):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 import speechinterp as si
+from speechinterp.attribution import attribute, localisation
+from speechinterp.attribution.entry import METHODS, over_units
 from speechinterp.mixing import summarise
+
+SAMPLES = 64
+"""Coalitions of methods that draw them; exact values, of shapley, cost 2 to the number of words."""
 
 
 def deciding(utterance: si.Utterance, targets: Sequence[str]) -> dict[str, list[si.Segment]]:
@@ -17,6 +23,19 @@ def deciding(utterance: si.Utterance, targets: Sequence[str]) -> dict[str, list[
     cues = utterance.tiers.get("cue", ())
     found = {name: [s for s in cues if s.label == name.partition("=")[2]] for name in targets}
     return {name: segments for name, segments in found.items() if segments}
+
+
+def explained(
+    model: si.SpeechModel, chooses: si.SpeechModel, methods: Sequence[str], seed: int, utterance: si.Utterance
+) -> pd.DataFrame:
+    """Explain by every method what a classifier chooses, and compare with the words that are known to decide it."""
+    gold = deciding(utterance, list(si.targets.label().bind(chooses, utterance).names))
+    asked, found = si.targets.label(list(gold)), {}
+    for method in methods:
+        draws = SAMPLES if "samples" in signature(METHODS[method]).parameters else None
+        relevance = attribute(model, utterance, method, target=asked, samples=draws, seed=seed)
+        found[method] = over_units(model, utterance, relevance, "words")
+    return localisation(found, gold) if gold else pd.DataFrame()
 
 
 def by_chance(like: xr.DataArray, *seed: int) -> xr.DataArray:

@@ -54,7 +54,11 @@ class Findings:
     @cached_property
     def corpus(self) -> Corpus:
         """The corpus, or as many of its utterances as were asked for, evenly spread."""
-        return spread(sound_or_corpus(self.asked.corpus), self.asked.utterances)
+        return self.some(self.asked.corpus)
+
+    def some(self, corpus: str) -> Corpus:
+        """Load a corpus, or as many of its utterances as were asked for, evenly spread."""
+        return spread(sound_or_corpus(corpus), self.asked.utterances)
 
     @cached_property
     def model(self) -> SpeechModel:

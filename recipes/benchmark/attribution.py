@@ -55,7 +55,7 @@ def explained(
             draws = {} if method is a.banzhaf else {"samples": 200, "seed": number}
             yield name, "words", "silence", method(model, utterance, target=target, **draws)
     if "owen" not in left_out:
-        options = {"units": "phones", "groups": "words", "samples": 10, "seed": number}
+        options = {"unit": "phones", "groups": "words", "samples": 10, "seed": number}
         yield "owen", "phones", "silence", a.owen(model, utterance, target=target, **options)
     if "rise" not in left_out:
         yield (
