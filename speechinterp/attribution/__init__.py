@@ -22,10 +22,10 @@ from speechinterp.attribution.sweeps import sweep
 from speechinterp.attribution.units import Patches, Windows
 
 __all__ = [
-    "InvarianceWarning",
     "BASELINES",
     "METHODS",
     "Attributed",
+    "InvarianceWarning",
     "MeanSpectrum",
     "Patches",
     "Windows",

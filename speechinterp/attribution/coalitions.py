@@ -34,7 +34,7 @@ def shapley(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     baseline: Baseline = "silence",
     fade: float = FADE,
     seed: int = 0,
@@ -49,7 +49,7 @@ def shapley(
         An utterance, or a waveform at the model's sample rate.
     target
         What is explained (`si.targets`); all its outputs are explained at once.
-    units
+    unit
         At most 11: a tier name, segments, :class:`Windows` or :class:`Patches`.
     baseline
         What is heard in the place of a unit: ``silence``, ``noise``, ``neighbour``, ``reversed``, a
@@ -69,7 +69,7 @@ def shapley(
     Raises
     ------
     AttributionError
-        If there are more than 11 units, or target, units, baseline and sound do not go together.
+        If there are more than 11 units, or target, unit, baseline and sound do not go together.
 
     Notes
     -----
@@ -82,7 +82,7 @@ def shapley(
     ----------
     Shapley, L. S. (1953). A value for n-person games. Contributions to the Theory of Games, 2, 307-317.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     return _enumerated(game, "shapley", shapley_values)
 
 
@@ -91,7 +91,7 @@ def banzhaf(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     baseline: Baseline = "silence",
     fade: float = FADE,
     seed: int = 0,
@@ -100,7 +100,7 @@ def banzhaf(
 
     Parameters
     ----------
-    model, utterance, target, units, baseline, fade, seed
+    model, utterance, target, unit, baseline, fade, seed
         As in :func:`shapley`.
 
     Returns
@@ -122,7 +122,7 @@ def banzhaf(
     ----------
     Banzhaf, J. F. (1965). Weighted voting doesn't work: a mathematical analysis. Rutgers Law Review, 19, 317-343.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     return _enumerated(game, "banzhaf", banzhaf_values)
 
 
@@ -131,7 +131,7 @@ def leave_one_out(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     baseline: Baseline = "silence",
     fade: float = FADE,
     seed: int = 0,
@@ -140,7 +140,7 @@ def leave_one_out(
 
     Parameters
     ----------
-    model, utterance, target, units, baseline, fade, seed
+    model, utterance, target, unit, baseline, fade, seed
         As in :func:`shapley`; any number of units.
 
     Returns
@@ -151,13 +151,13 @@ def leave_one_out(
     Raises
     ------
     AttributionError
-        If target, units, baseline and sound do not go together.
+        If target, unit, baseline and sound do not go together.
 
     Notes
     -----
     v(N) - v(N without i). A unit that says what another says as well gets nothing, and neither does that one.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     n = len(game)
     worth = game.values(np.vstack([np.ones((1, n), dtype=bool), ~np.eye(n, dtype=bool)]))
     return game.array(worth[0] - worth[1:], "leave-one-out")
@@ -168,7 +168,7 @@ def owen(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "phones",
+    unit: Units = "phones",
     groups: str | Sequence[Segment] | None = "words",
     samples: int | None = None,
     baseline: Baseline = "silence",
@@ -181,7 +181,7 @@ def owen(
     ----------
     model, utterance, target, baseline, fade, seed
         As in :func:`shapley`.
-    units
+    unit
         The small units.
     groups
         The large ones: a tier name or segments. A unit belongs to the one that holds its middle; a unit in none is a
@@ -211,7 +211,7 @@ def owen(
     ----------
     Owen, G. (1977). Values of games with a priori unions. Mathematical Economics and Game Theory, 76-88.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     member = _groups(game, utterance, model.sample_rate, groups)
     settings: dict[str, Any] = {
         "groups": "none" if groups is None else groups if isinstance(groups, str) else "segments"
@@ -299,7 +299,7 @@ def _enumerated(game: Game, method: str, values: Callable[[Doubles], Doubles]) -
             f"{len(game)} units ({labels}), which have {2 ** len(game)} coalitions",
             expected=f"at most {MOST_UNITS} units for exact {method.capitalize()} values",
             cause="units as small as phones, or a long utterance",
-            fix="owen(units='phones', groups='words'), larger units, or kernel_shap(samples=2000)",
+            fix="owen(unit='phones', groups='words'), larger units, or kernel_shap(samples=2000)",
         )
     return game.efficient(values(game.values(all_coalitions(len(game)))), method)
 

@@ -51,7 +51,7 @@ def attribute(
     target: Target | Sequence[Target] | None = None,
     space: str | None = None,
     baseline: Baseline | None = None,
-    units: str | Windows = "words",
+    unit: str | Windows = "words",
     samples: int | None = None,
     seed: int = 0,
 ) -> xr.DataArray:
@@ -70,7 +70,7 @@ def attribute(
         on the waveform and summed over units.
     baseline, samples
         Of the method; None for its own choice.
-    units
+    unit
         A tier, or windows.
     seed
         Of what is drawn.
@@ -89,7 +89,7 @@ def attribute(
         raise AttributionError(f"method {method!r}", expected=f"one of {', '.join(METHODS)}", fix="shapley")
     takes = inspect.signature(METHODS[method]).parameters
     pooled = space == "units" and "space" in takes
-    own = {"units": "units" in takes, "spectrogram": method == "rise"}
+    own = {"units": "unit" in takes, "spectrogram": method == "rise"}
     asked = {
         "space": None if pooled or own.get(space or "") else space,
         "baseline": baseline,
@@ -98,24 +98,24 @@ def attribute(
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     foreign = [name for name in given if name not in takes]
     if foreign:
-        by = "by units" if "units" in takes else "in its own way"
+        by = "by units" if "unit" in takes else "in its own way"
         raise AttributionError(
             f"{', '.join(f'{name}={given[name]!r}' for name in foreign)} for {method}, which explains {by}",
             expected=f"of space, baseline and samples only {', '.join(n for n in asked if n in takes) or 'none'}",
             cause="an option of another method",
             fix="leave it out, or take integrated-gradients for a space and shapley for units",
         )
-    given |= {name: value for name, value in (("units", units), ("seed", seed)) if name in takes}
+    given |= {name: value for name, value in (("unit", unit), ("seed", seed)) if name in takes}
     relevance = METHODS[method](model, utterance, target=target or usual(model), **given)
-    return over_units(model, utterance, relevance, units) if pooled else relevance
+    return over_units(model, utterance, relevance, unit) if pooled else relevance
 
 
 def over_units(
-    model: SpeechModel, utterance: Utterance, relevance: xr.DataArray, units: str | Windows
+    model: SpeechModel, utterance: Utterance, relevance: xr.DataArray, unit: str | Windows
 ) -> xr.DataArray:
     """Return relevance summed over units, if it is not over units already [dims=(target, unit)]."""
     if "unit" in relevance.dims:
         return relevance
     n = len(utterance.waveform(model.sample_rate))
-    pooled: xr.DataArray = relevance.si.to_units(segments_of(utterance, n, model.sample_rate, units))
+    pooled: xr.DataArray = relevance.si.to_units(segments_of(utterance, n, model.sample_rate, unit))
     return pooled

@@ -40,7 +40,7 @@ def faithfulness(
     relevances: Mapping[str, xr.DataArray],
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     baseline: Baseline = "silence",
     fade: float = FADE,
     n_random: int = 50,
@@ -50,7 +50,7 @@ def faithfulness(
 
     Parameters
     ----------
-    model, utterance, target, units, baseline, fade
+    model, utterance, target, unit, baseline, fade
         As in :func:`shapley`.
     relevances
         Relevance of the units by method [dims=(target, unit)].
@@ -92,7 +92,7 @@ def faithfulness(
     Yeh, C.-K., Hsieh, C.-Y., Suggala, A., Inouye, D., & Ravikumar, P. (2019). On the (in)fidelity and sensitivity of
     explanations. NeurIPS.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     return faithfulness_in(game, relevances, n_random=n_random, seed=seed)
 
 

@@ -23,7 +23,7 @@ def opened(
     utterance: Heard,
     target: Target | Sequence[Target],
     *,
-    units: Units,
+    unit: Units,
     baseline: Baseline,
     fade: float,
     seed: int,
@@ -37,7 +37,7 @@ def opened(
     TargetError
         If the target is not there, or the model has no head for it.
     """
-    players = players_of(utterance, model.sample_rate, units, baseline, fade=fade, seed=seed)
+    players = players_of(utterance, model.sample_rate, unit, baseline, fade=fade, seed=seed)
     bound = bind(target, model, utterance)
     settings = described(model) | flat(bound.describe())
     return Game(bound, players, model.batch_limit(players.settings["duration_s"]), settings)

@@ -129,7 +129,7 @@ class Players:
 def players_of(
     heard: Utterance | npt.NDArray[np.float32] | Tensor,
     sample_rate: int,
-    units: Units = "words",
+    unit: Units = "words",
     baseline: Baseline = "silence",
     *,
     fade: float = FADE,
@@ -143,7 +143,7 @@ def players_of(
         An utterance, or a waveform at `sample_rate`.
     sample_rate
         Of the model, in Hz.
-    units
+    unit
         A tier name, segments, :class:`Windows` or :class:`Patches`.
     baseline
         What is heard instead of a unit (:func:`filling`); ``delete`` takes it out of the time as well.
@@ -170,15 +170,11 @@ def players_of(
     samples = np.asarray(wave, dtype=np.float32)
     _check(samples, utterance, fade)
     check_baseline(baseline, len(samples), sample_rate)
-    time = units.time if isinstance(units, Patches) else units
+    time = unit.time if isinstance(unit, Patches) else unit
     segments = segments_of(utterance, len(samples), sample_rate, time)
     width = round(fade * sample_rate)
     settings = {
-        "units": units
-        if isinstance(units, str)
-        else "segments"
-        if isinstance(units, Sequence)
-        else repr(units),
+        "unit": unit if isinstance(unit, str) else "segments" if isinstance(unit, Sequence) else repr(unit),
         "baseline": name_of(baseline),
         "fade_s": fade,
         "seed": seed,
@@ -188,7 +184,7 @@ def players_of(
     spans = [_span(s, len(samples), sample_rate) for s in segments]
     sound = torch.from_numpy(samples.copy())
     if isinstance(baseline, str) and baseline == "delete":
-        if isinstance(units, Patches):
+        if isinstance(unit, Patches):
             raise AttributionError(
                 "patches of the spectrogram that are to be deleted",
                 expected="a baseline that leaves the time as it is",
@@ -199,8 +195,8 @@ def players_of(
     changes = _changes(samples, spans, baseline, width, np.random.default_rng(seed))
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
-    if isinstance(units, Patches):
-        edges = band_edges(units.bands, sample_rate)
+    if isinstance(unit, Patches):
+        edges = band_edges(unit.bands, sample_rate)
         changes = _bands(changes, edges, sample_rate)
         low, high = (tuple(np.tile(side, len(segments)).tolist()) for side in (edges[:-1], edges[1:]))
         segments = tuple(s for s in segments for _ in edges[1:])

@@ -33,7 +33,7 @@ class Attributed:
 
     Parameters
     ----------
-    model, corpus, units
+    model, corpus, unit
         What was explained.
     paths
         File of every utterance's relevance.
@@ -43,7 +43,7 @@ class Attributed:
 
     model: SpeechModel
     corpus: Corpus
-    units: str | Windows
+    unit: str | Windows
     paths: dict[str, Path]
     skipped: dict[str, str]
 
@@ -54,7 +54,7 @@ class Attributed:
     def of_units(self) -> Iterator[xr.DataArray]:
         """Read one relevance after the other, summed over units [dims=(target, unit)]."""
         return (
-            over_units(self.model, self.corpus[id_], read_relevance(p), self.units)
+            over_units(self.model, self.corpus[id_], read_relevance(p), self.unit)
             for id_, p in self.paths.items()
         )
 
@@ -113,7 +113,7 @@ def attribute_corpus(
     *,
     target: str | None = None,
     against: str | None = None,
-    units: str | Windows = "words",
+    unit: str | Windows = "words",
     judge: Baseline = "noise",
     n_random: int = 20,
     seed: int = 0,
@@ -135,7 +135,7 @@ def attribute_corpus(
     target, against
         Names of targets (:func:`~speechinterp.models.targets.named`), the second to explain why the first rather
         than it; None for what is usual, and for no contrast.
-    units
+    unit
         A tier, or windows: the units of faithfulness, and of methods that play with units.
     judge
         The baseline of faithfulness. Where it is the method's own, the method has an advantage.
@@ -164,7 +164,7 @@ def attribute_corpus(
     """
     folder = Path(out)
     identity = {
-        "method": method, "target": target, "against": against, "units": repr(units), "judge": repr(judge),
+        "method": method, "target": target, "against": against, "unit": repr(unit), "judge": repr(judge),
         "n_random": n_random, "seed": seed, "model": model.weights_hash, "version": speechinterp.__version__,
         "corpus": corpus.name, "corpus_options": corpus.options, **options,
     }  # fmt: skip
@@ -172,14 +172,14 @@ def attribute_corpus(
 
     def make(utterance: Utterance) -> tuple[xr.DataArray, pd.DataFrame]:
         asked = _target(model, utterance, target, against)
-        relevance = attribute(model, utterance, method, target=asked, units=units, seed=seed, **options)
+        relevance = attribute(model, utterance, method, target=asked, unit=unit, seed=seed, **options)
         relevance.attrs |= {"study": study, "corpus": corpus.name, "speaker": utterance.speaker or ""}
         table = _judged(
             model,
             utterance,
             relevance,
             target=asked,
-            units=units,
+            unit=unit,
             baseline=judge,
             n_random=n_random,
             seed=seed,
@@ -199,7 +199,7 @@ def attribute_corpus(
             expected="at least one",
             fix="repair what is named, or choose another target or unit",
         )
-    return Attributed(model, corpus, units, paths, skipped)
+    return Attributed(model, corpus, unit, paths, skipped)
 
 
 def tidy(relevance: xr.DataArray) -> pd.DataFrame:
@@ -270,15 +270,15 @@ def _judged(
     relevance: xr.DataArray,
     *,
     target: Target,
-    units: str | Windows,
+    unit: str | Windows,
     **options: Any,
 ) -> pd.DataFrame:
     """Measure faithfulness beside chance; a table without rows where there is one unit, and so one order."""
-    pooled = over_units(model, utterance, relevance, units)
+    pooled = over_units(model, utterance, relevance, unit)
     if pooled.sizes["unit"] < 2:
         return pd.DataFrame(columns=["utterance", "speaker", "method", "target", "metric", "value"])
     name = str(relevance.attrs["method"]).replace("_", "-")
-    table = faithfulness(model, utterance, {name: pooled}, target=target, units=units, **options)
+    table = faithfulness(model, utterance, {name: pooled}, target=target, unit=unit, **options)
     table.insert(1, "speaker", utterance.speaker or "")
     return table.assign(judge=table.attrs["baseline"])
 

@@ -32,7 +32,7 @@ def lime(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     samples: int = 1000,
     kernel_width: float = 25.0,
     ridge: float = 1.0,
@@ -44,7 +44,7 @@ def lime(
 
     Parameters
     ----------
-    model, utterance, target, units, baseline, fade
+    model, utterance, target, unit, baseline, fade
         As in :func:`shapley`; any number of units.
     samples
         How many coalitions are drawn, the whole sound among them. Those drawn twice are run once.
@@ -64,7 +64,7 @@ def lime(
     Raises
     ------
     AttributionError
-        If there are fewer samples than 20 or than twice the units, or target, units, baseline and sound do not go
+        If there are fewer samples than 20 or than twice the units, or target, unit, baseline and sound do not go
         together.
 
     Notes
@@ -82,7 +82,7 @@ def lime(
     Ribeiro, M. T., Singh, S., & Guestrin, C. (2016). "Why should I trust you?" Explaining the predictions of any
     classifier. KDD.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     n = len(game)
     _check_samples(samples, max(20, 2 * n))
     kept = _lime_draw(n, samples, np.random.default_rng(seed))
@@ -130,7 +130,7 @@ def kernel_shap(
     utterance: Heard,
     *,
     target: Target | Sequence[Target],
-    units: Units = "words",
+    unit: Units = "words",
     samples: int | None = None,
     baseline: Baseline = "silence",
     fade: float = FADE,
@@ -140,7 +140,7 @@ def kernel_shap(
 
     Parameters
     ----------
-    model, utterance, target, units, baseline, fade
+    model, utterance, target, unit, baseline, fade
         As in :func:`shapley`; any number of units.
     samples
         How many coalitions are drawn. None runs all of them, which up to 11 units allow, and then the values are
@@ -169,7 +169,7 @@ def kernel_shap(
     Covert, I., & Lee, S.-I. (2021). Improving KernelSHAP: practical Shapley value estimation using linear
     regression. AISTATS.
     """
-    game = opened(model, utterance, target, units=units, baseline=baseline, fade=fade, seed=seed)
+    game = opened(model, utterance, target, unit=unit, baseline=baseline, fade=fade, seed=seed)
     n = len(game)
     full, empty = game.full_and_empty()
     if samples is None:

@@ -50,7 +50,7 @@ Units = str | Sequence[Segment] | Windows | Patches
 
 
 def segments_of(
-    utterance: Utterance | None, n_samples: int, sample_rate: int, units: str | Sequence[Segment] | Windows
+    utterance: Utterance | None, n_samples: int, sample_rate: int, unit: str | Sequence[Segment] | Windows
 ) -> tuple[Segment, ...]:
     """Return the stretches of time that are units, checked against the sound.
 
@@ -60,7 +60,7 @@ def segments_of(
         Where the tiers are; None for a bare waveform.
     n_samples, sample_rate
         Of the sound.
-    units
+    unit
         A tier name, segments, or :class:`Windows`. Segments of a tier without a label are no units.
 
     Raises
@@ -71,24 +71,24 @@ def segments_of(
         If there is no tier or no unit.
     """
     name = f"utterance {utterance.id!r}" if utterance is not None else "the waveform"
-    if isinstance(units, Windows):
-        return _windows(n_samples / sample_rate, units.seconds)
-    if isinstance(units, str):
+    if isinstance(unit, Windows):
+        return _windows(n_samples / sample_rate, unit.seconds)
+    if isinstance(unit, str):
         if utterance is None:
             raise AttributionError(
-                f"units {units!r} of a waveform, which has no tiers",
+                f"unit {unit!r} of a waveform, which has no tiers",
                 expected="an utterance with annotation, segments, or windows",
-                fix="units=si.attribution.Windows(0.1), or units=[si.Segment(...), ...]",
+                fix="unit=si.attribution.Windows(0.1), or unit=[si.Segment(...), ...]",
             )
-        segments = [segment for segment in utterance.tier(units) if segment.label]
+        segments = [segment for segment in utterance.tier(unit) if segment.label]
     else:
-        segments = _checked_type(units)
+        segments = _checked_type(unit)
     if not segments:
         raise AttributionError(
             f"{name} has no unit",
             expected="at least one segment with a label",
             cause="an empty tier, or one without labels",
-            fix="choose another tier, or units=si.attribution.Windows(0.1)",
+            fix="choose another tier, or unit=si.attribution.Windows(0.1)",
         )
     _check_times(segments, name, n_samples, sample_rate)
     return tuple(segments)
@@ -104,14 +104,14 @@ def _windows(duration: float, seconds: float) -> tuple[Segment, ...]:
     return tuple(Segment(a, b, f"{a:.2f}-{b:.2f} s") for a, b in pairwise(edges))
 
 
-def _checked_type(units: object) -> list[Segment]:
-    segments = list(units) if isinstance(units, Sequence) else [units]
+def _checked_type(unit: object) -> list[Segment]:
+    segments = list(unit) if isinstance(unit, Sequence) else [unit]
     wrong = [each for each in segments if not isinstance(each, Segment)]
     if wrong:
         raise AttributionError(
             f"units of type {type(wrong[0]).__name__}",
             expected="a tier name, segments, si.attribution.Windows or si.attribution.Patches",
-            fix="units='words', or units=[si.Segment(0.1, 0.4, 'cat'), ...]",
+            fix="unit='words', or unit=[si.Segment(0.1, 0.4, 'cat'), ...]",
         )
     return sorted((s for s in segments if isinstance(s, Segment)), key=lambda s: (s.start, s.end))
 

@@ -142,14 +142,14 @@ def attribute(
         }
         with run.progress("explaining") as progress:
             found = attribute_corpus(
-                loaded, corpus, out / "maps", method.value, target=target, against=against, units=_units(unit),
+                loaded, corpus, out / "maps", method.value, target=target, against=against, unit=_unit(unit),
                 judge=_baseline(judge, corpus, loaded.sample_rate), seed=seed, on_bad=on_bad.value, progress=progress,
                 **{name: value for name, value in options.items() if value is not None},
             )  # fmt: skip
         _write(run, out, found)
 
 
-def _units(unit: str) -> str | Windows:
+def _unit(unit: str) -> str | Windows:
     from speechinterp.attribution import Windows
 
     return Windows(float(unit)) if re.fullmatch(r"\d*\.?\d+", unit) else unit

@@ -87,7 +87,7 @@ def test_owen_values_of_single_groups_or_one_group_are_shapley_values(member):
 def test_owen_values_of_a_group_sum_to_the_shapley_value_of_the_group(played):
     played(game_of(N, random_worth(N, 5)))
     words = [si.Segment(0.02, 0.08, "a"), si.Segment(0.08, 0.17, "b")]
-    result = coalitions.owen(shared_model("hubert"), wave(N), target=None, units=units(N), groups=words)
+    result = coalitions.owen(shared_model("hubert"), wave(N), target=None, unit=units(N), groups=words)
     assert result.group.values.tolist() == [0, 0, 1, 1, 1]
     worth = random_worth(N, 5)
     large = permutation_shapley(2, lambda z: worth(np.array([z[0], z[0], z[1], z[1], z[1]])))
@@ -119,7 +119,7 @@ def test_all_classes_come_from_one_pass_over_the_coalitions(model, monkeypatch):
     monkeypatch.setattr(
         model, "logits", lambda inputs, *a: run.append(len(inputs.values)) or logits(inputs, *a)
     )
-    result = si.attribution.shapley(model, wave(4), target=ALL, units=units(4))
+    result = si.attribution.shapley(model, wave(4), target=ALL, unit=units(4))
     assert result.dims == ("target", "unit")
     assert result.shape == (5, 4)
     assert sum(run) == 2**4 == result.attrs["n_passes"]
@@ -132,7 +132,7 @@ def test_all_classes_come_from_one_pass_over_the_coalitions(model, monkeypatch):
 
 def test_shapley_values_of_a_model_equal_a_loop_of_single_passes(model):
     x, parts = wave(3), units(3)
-    result = si.attribution.shapley(model, x, target=ALL, units=parts)
+    result = si.attribution.shapley(model, x, target=ALL, unit=parts)
     players = players_of(x, RATE, parts)
 
     @torch.no_grad()
@@ -161,13 +161,13 @@ def test_captum_gives_the_same(model, name):
     torch.manual_seed(0)
     if name == "shapley":
         theirs = attr.ShapleyValues(forward).attribute(ones, zeros)
-        ours = si.attribution.shapley(model, x, target=ALL, units=parts)
+        ours = si.attribution.shapley(model, x, target=ALL, unit=parts)
     elif name == "ablation":
         theirs = attr.FeatureAblation(forward).attribute(ones, zeros)
-        ours = si.attribution.leave_one_out(model, x, target=ALL, units=parts)
+        ours = si.attribution.leave_one_out(model, x, target=ALL, unit=parts)
     else:  # captum weights the two trivial coalitions with a million, not without end
         theirs = attr.KernelShap(forward).attribute(ones, zeros, n_samples=600)
-        ours = si.attribution.kernel_shap(model, x, target=ALL, units=parts, samples=600, seed=1)
+        ours = si.attribution.kernel_shap(model, x, target=ALL, unit=parts, samples=600, seed=1)
     scale = float(np.abs(ours.values[1]).max())
     tolerance = 1e-4 * scale if name != "kernel" else 0.1 * scale
     assert ours.values[1] == pytest.approx(theirs[0].numpy(), abs=tolerance)
@@ -175,6 +175,6 @@ def test_captum_gives_the_same(model, name):
 
 def test_more_units_than_can_be_enumerated_are_refused(model):
     with pytest.raises(AttributionError, match=r"12 units .*4096 coalitions.*owen"):
-        si.attribution.shapley(model, wave(12), target=ALL, units=units(12))
+        si.attribution.shapley(model, wave(12), target=ALL, unit=units(12))
     with pytest.raises(AttributionError, match=r"Owen values take 32768 coalitions.*samples=200"):
-        si.attribution.owen(model, wave(15), target=ALL, units=units(15), groups=None)
+        si.attribution.owen(model, wave(15), target=ALL, unit=units(15), groups=None)

@@ -86,8 +86,8 @@ def test_coalitions_that_are_known_cost_nothing():
 def test_a_model_is_measured_from_its_public_name():
     model, x, parts = shared_model("hubert-pre-class"), wave(4), units(4)
     target = si.targets.label("all", scale="logit")
-    found = si.attribution.shapley(model, x, target=target, units=parts)
-    table = si.attribution.faithfulness(model, x, {"shapley": found}, target=target, units=parts, n_random=10)
+    found = si.attribution.shapley(model, x, target=target, unit=parts)
+    table = si.attribution.faithfulness(model, x, {"shapley": found}, target=target, unit=parts, n_random=10)
     assert len(table) == 2 * 5 * 5
     assert table.value.notna().all()
     assert table.attrs["baseline"] == "silence"

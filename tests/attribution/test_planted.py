@@ -64,7 +64,7 @@ def test_phones_of_the_deciding_word_carry_its_value():
     utterance = CORPUS[SHORT[0]]
     name = f"place={utterance.meta['place']}"
     found = si.attribution.owen(
-        model(), utterance, target=si.targets.label(name), units="phones", groups="words", samples=12
+        model(), utterance, target=si.targets.label(name), unit="phones", groups="words", samples=12
     )
     by_word = found[0].groupby("group").sum()
     words = utterance.tier("words").labels

@@ -103,7 +103,7 @@ def test_units_that_do_not_fit_are_refused(given, error, match):
 def test_other_bad_input_is_refused():
     with pytest.raises(AttributionError, match="is silent"):
         players_of(np.zeros(4000, np.float32), RATE, units(N))
-    with pytest.raises(AttributionError, match="units 'words' of a waveform"):
+    with pytest.raises(AttributionError, match="unit 'words' of a waveform"):
         players_of(X, RATE, "words")
     with pytest.raises(AttributionError, match="crossfade of 5"):
         players_of(X, RATE, units(N), fade=5)
