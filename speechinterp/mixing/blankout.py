@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Literal
@@ -24,14 +24,14 @@ from speechinterp.models.family import Inputs
 from speechinterp.models.model import Heard
 from speechinterp.segments import Segment
 
-__all__ = ["blankout", "blankout_drop"]
+__all__ = ["blankout", "blankout_drop", "silenced_inputs"]
 
 FADE = 0.005
 
 
 @torch.no_grad()
 def blankout(
-    model: SpeechModel, heard: Heard, unit: Unit = "words", *, rule: FrameRule = "centre"
+    model: SpeechModel, utterance: Heard, unit: Unit = "words", *, rule: FrameRule = "centre"
 ) -> xr.DataArray:
     r"""Silence one unit of the sound after the other, and measure how all others change in every layer.
 
@@ -39,7 +39,7 @@ def blankout(
     ----------
     model
         The model.
-    heard
+    utterance
         An utterance, or a waveform at the model's sample rate.
     unit
         A tier name or segments.
@@ -66,7 +66,7 @@ def blankout(
     Mohebbi, H., Chrupała, G., Zuidema, W., & Alishahi, A. (2023). Homophone disambiguation reveals patterns
     of context mixing in speech transformers. EMNLP.
     """
-    scene = set_scene(model, heard, unit, where="encoder", rule=rule, gaps="drop", tokens=None)
+    scene = set_scene(model, utterance, unit, where="encoder", rule=rule, gaps="drop", tokens=None)
     taps = [Tap(layer + 1, "residual") for layer in range(model.n_layers)]
 
     def states(inputs: Inputs) -> list[Tensor]:
@@ -74,10 +74,10 @@ def blankout(
             model.encode(inputs)
         return [record[tap][0].double() for tap in taps]
 
-    plain = states(model.prepare([heard]))
+    plain = states(model.prepare([utterance]))
     n = scene.targets.n_units
     scores = torch.zeros(len(taps), n, scene.sources.n_columns, dtype=torch.float64)
-    for source, inputs in enumerate(_silenced(model, heard, scene.sources.segments)):
+    for source, inputs in enumerate(silenced_inputs(model, utterance, scene.sources.segments)):
         for layer, (before, after) in enumerate(zip(plain, states(inputs), strict=True)):
             turned = 1 - torch.nn.functional.cosine_similarity(before, after, dim=-1).cpu()
             scores[layer, :, source] = torch.stack([turned[f].mean() for f in scene.targets.frames[:n]])
@@ -88,7 +88,7 @@ def blankout(
 @torch.no_grad()
 def blankout_drop(
     model: SpeechModel,
-    heard: Heard,
+    utterance: Heard,
     unit: Unit = "words",
     *,
     target: Target,
@@ -104,7 +104,7 @@ def blankout_drop(
     ----------
     model
         A model with a CTC head, or Whisper.
-    heard, unit, rule
+    utterance, unit, rule
         As in :func:`blankout`.
     target
         The unit at which the output is read: number, label, or segment. For a decoder a token.
@@ -151,9 +151,9 @@ def blankout_drop(
             expected="a model fine-tuned for recognition, or Whisper with stack='decoder'",
             fix="blankout(...) compares states, and works for every model",
         )
-    scene = set_scene(model, heard, unit, where=where, rule=rule, gaps="drop", tokens=tokens)
+    scene = set_scene(model, utterance, unit, where=where, rule=rule, gaps="drop", tokens=tokens)
     at = unit_of(target, scene.targets, stack)
-    plain = _log_probabilities(model, model.prepare([heard]), scene)
+    plain = _log_probabilities(model, model.prepare([utterance]), scene)
     rows = scene.targets.frames[at]
     said = plain[rows].argmax(-1)
     if stack == "encoder":
@@ -169,8 +169,8 @@ def blankout_drop(
 
     before, odds = said_there(plain)
     hidden = _hidden(model, scene) if remove != "sound" else None
-    whole = model.prepare([heard])
-    for i, silenced in enumerate(_silenced(model, heard, scene.sources.segments)):
+    whole = model.prepare([utterance])
+    for i, silenced in enumerate(silenced_inputs(model, utterance, scene.sources.segments)):
         inputs = whole if remove == "text" else silenced
         with model.intervene(hidden[i]) if hidden is not None else nullcontext():
             after, odds_after = said_there(_log_probabilities(model, inputs, scene))
@@ -208,10 +208,10 @@ def _hidden(model: SpeechModel, scene: Scene) -> list[dict[Tap, Callable[[Tensor
     return result
 
 
-def _silenced(model: SpeechModel, heard: Heard, segments: tuple[Segment, ...]) -> Iterator[Inputs]:
+def silenced_inputs(model: SpeechModel, utterance: Heard, segments: Sequence[Segment]) -> Iterator[Inputs]:
     """Yield the model's input with one segment silenced after the other."""
-    plain = model.prepare([heard])
-    wave = heard if isinstance(heard, np.ndarray | Tensor) else heard.waveform(model.sample_rate)
+    plain = model.prepare([utterance])
+    wave = utterance if isinstance(utterance, np.ndarray | Tensor) else utterance.waveform(model.sample_rate)
     samples = torch.as_tensor(np.asarray(wave), dtype=torch.float32)
     for segment in segments:
         volume = _volume(segment, len(samples), model.sample_rate)

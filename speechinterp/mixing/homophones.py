@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 from speechinterp.corpora import Utterance
 from speechinterp.errors import MixingError
-from speechinterp.mixing.blankout import blankout_drop
+from speechinterp.mixing.blankout import blankout_drop, silenced_inputs
 from speechinterp.mixing.contributions import alti
 from speechinterp.mixing.cue import cue_alignment
 from speechinterp.mixing.joint import joint
@@ -23,6 +24,7 @@ from speechinterp.mixing.tokens import tokens_of
 from speechinterp.mixing.weights import attention, rollout
 from speechinterp.mixing.zeroing import value_zeroing
 from speechinterp.models import SpeechModel
+from speechinterp.models.targets import Contrast, ctc
 from speechinterp.segments import Segment
 
 __all__ = ["ENCODER_MEASURES", "best_layers", "deciding_token", "find_cue", "planted", "remove_words"]
@@ -167,12 +169,11 @@ def deciding_token(model: SpeechModel, utterance: Utterance) -> tuple[int, int] 
         if no other spelling is known. The row of a map in which it is decided is one before.
     """
     target, _ = planted(utterance)
-    spellings = str(utterance.meta.get("homophones", "")).split("/")
-    others = [word for word in spellings if word and word != target.label]
-    if not others:
+    other = _other_spelling(utterance)
+    if other is None:
         return None
     text = str(utterance.transcript).strip()
-    changed = re.sub(rf"\b{re.escape(target.label)}\b", others[0], text, count=1)
+    changed = re.sub(rf"\b{re.escape(target.label)}\b", other, text, count=1)
     written, instead = (model.vocabulary.ids(f" {each}") for each in (text, changed))
     differs = next(i for i, (one, other) in enumerate(zip(written, instead, strict=False)) if one != other)
     return len(_tokens(model, utterance)) - len(written) + differs, instead[differs]
@@ -191,9 +192,10 @@ def remove_words(model: SpeechModel, utterance: Utterance) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        What :func:`blankout_drop` says of every word, in nats, with `utterance` and `is_cue`. Of a decoder, each word
-        is taken out of the sound and of what has been written, and where the other spelling is known, its log odds
-        count.
+        What :func:`blankout_drop` says of every word, with `utterance` and `is_cue`. Of a decoder, each word is taken
+        out of the sound and of what has been written. Where the other spelling is known, `log_drop` is that of the
+        log odds of the two, in nats: of a CTC head of their letters at the time of the target, of a decoder of the
+        :func:`deciding_token`.
 
     Raises
     ------
@@ -211,9 +213,29 @@ def remove_words(model: SpeechModel, utterance: Utterance) -> pd.DataFrame:
         else:
             about["target"], about["against"] = decides
     table = blankout_drop(model, utterance, **about)
+    other = _other_spelling(utterance)
+    if other is not None and not model.family.has_decoder and model.vocabulary.kind == "letters":
+        table["log_drop"] = _odds_lost(model, utterance, other)
     itself = np.isclose(table["start"], target.start)
     table = table.assign(utterance=utterance.id, is_cue=np.isclose(table["start"], cue.start))
     return table[~itself].reset_index(drop=True)
+
+
+def _other_spelling(utterance: Utterance) -> str | None:
+    """Return the word that the target could be as well, None if it is not known."""
+    spellings = str(utterance.meta.get("homophones", "")).split("/")
+    return next((word for word in spellings if word and word != planted(utterance)[0].label), None)
+
+
+@torch.no_grad()
+def _odds_lost(model: SpeechModel, utterance: Utterance, other: str) -> list[float]:
+    """Return by how much the log odds of two spellings at the target fall as one word after the other is silenced."""
+    target, _ = planted(utterance)
+    odds = Contrast(*(ctc(word, span=target) for word in (target.label, other))).bind(model, utterance)
+    words = [segment for segment in utterance.tier("words") if segment.label]
+    sounds = [model.prepare([utterance]), *silenced_inputs(model, utterance, words)]
+    whole, *without = (float(odds.scores_of(inputs)) for inputs in sounds)
+    return [whole - each for each in without]
 
 
 def best_layers(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import speechinterp as si
 from speechinterp.errors import MixingError
@@ -139,3 +140,24 @@ def test_best_layers_choose_alike_for_model_and_twin() -> None:
     summary = best_layers(pd.DataFrame(rows, columns=columns).assign(chance=0.15)).set_index("measure")
     assert summary.loc["good", ["layer", "mean", "random_init", "random_high"]].tolist() == [1, 0.9, 0.3, 0.5]
     assert summary.finds_the_cue.to_dict() == {"good": "yes", "lucky": "no"}
+
+
+def test_of_a_ctc_head_the_odds_of_two_spellings_count(ctc, corpus) -> None:
+    utterance = corpus["aunty/homophone-03"]
+    target, cue = planted(utterance)
+    table = remove_words(ctc, utterance)
+    inputs = ctc.prepare([utterance])
+    at = torch.arange(inputs.values.shape[-1], dtype=torch.float64) / ctc.sample_rate
+    deep = (
+        torch.minimum(at - cue.start, cue.end - at).clamp(0, 0.005) / 0.005
+    )  # 5 ms of a raised cosine at both edges
+    quiet = inputs.values * (0.5 + 0.5 * torch.cos(torch.pi * deep)).float()
+    other = next(word for word in utterance.meta["homophones"].split("/") if word != target.label)
+    bound = [si.targets.ctc(word, span=target).bind(ctc, utterance) for word in (target.label, other)]
+    sounds = (inputs, replace(inputs, values=quiet))
+    odds = [[each.scores_of(sound).item() for each in bound] for sound in sounds]
+    fall = (odds[0][0] - odds[0][1]) - (odds[1][0] - odds[1][1])
+    assert table[table.is_cue].log_drop.item() == pytest.approx(fall, abs=1e-3)
+    without = remove_words(ctc, replace(utterance, meta={"target": target.label}))
+    assert not np.allclose(without.log_drop, table.log_drop)
+    assert np.allclose(without["drop"], table["drop"])
