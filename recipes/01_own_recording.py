@@ -59,7 +59,7 @@ def main() -> None:
             (word for word in words if word.end - word.start < 1), key=lambda word: word.end - word.start
         )
         figure = plot_frames(utterance, model.frames(utterance), shown.start, shown.end, label=shown.label)
-        this.write("frames", frames, figure)
+        this.write("frames", frames, figure, f"the frames around {shown.label or 'the middle'!r} are drawn")
 
 
 if __name__ == "__main__":

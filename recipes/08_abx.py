@@ -1,11 +1,11 @@
-"""Does a phone sound nearer to itself in another voice than to another phone? ABX by layer.
+"""Does a phone sound nearer to itself in another voice than to another phone?
 
     python recipes/08_abx.py
     python recipes/08_abx.py --model openai/whisper-tiny.en --corpus timit:/data/TIMIT
 
-No probe is trained: the error rate says what distances between frames give away. Within the context of neighbouring
-phones and across speakers, frames aligned by dynamic time warping, beside random weights, MFCC, and shuffled labels;
-then which phones the best layer confuses.
+ABX by layer. No probe is trained: the error rate says what distances between frames give away. Within the context of
+neighbouring phones and across speakers, frames aligned by dynamic time warping, beside random weights, MFCC, and
+shuffled labels; then which phones the best layer confuses.
 
 After Schatz, T., et al. (2013). Evaluating speech features with the minimal-pair ABX task. Interspeech.
 """

@@ -13,6 +13,8 @@ neural speech recognition models. Computational Linguistics; de Heer Kloots, M.,
 linguistic biases in neural speech models. Interspeech.
 """
 
+from dataclasses import replace
+
 import pandas as pd
 from continua import STEPS, drawn, mixed
 from sklearn.linear_model import LogisticRegression
@@ -48,7 +50,12 @@ def main() -> None:
         ]
         heard, heard_by = this.extract("nasal", columns=["to"], corpus=si.Corpus.of(steps, "steps"))
         known, known_by = this.extract("phones")
-        parts = {"none": (heard, known)} | {name: (heard_by[name], known_by[name]) for name in known_by}
+        parts = {"none": (heard, known)}
+        for name in known_by:
+            parts[name] = (
+                replace(heard_by[name], units=heard.units),
+                replace(known_by[name], units=known.units),
+            )
         tables = [
             this.kept(f"{name}-{layer}", lambda _, pair=pair, n=layer: heard_as(*pair, n)).assign(
                 baseline=name

@@ -153,7 +153,8 @@ class Findings:
         asked = {
             key: value for key, value in vars(self.asked).items() if key not in ("out", "device", "on_bad")
         }
-        record = {**asked, **self.model.describe(), "utterances": corpus.ids, "version": si.__version__}
+        about = {"weights": self.model.describe(), "utterances": corpus.ids, "version": si.__version__}
+        record = {**asked, **about}
         return Journal(self.out / "parts" / f"{name}.jsonl", record)
 
     def write(self, name: str, table: pd.DataFrame, figure: Figure | None = None, says: str = "") -> None:
