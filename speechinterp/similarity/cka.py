@@ -54,8 +54,8 @@ def cka(
         they are.
     null
         What chance is: ``shift`` rotates the units of every utterance in time, which keeps how alike neighbours,
-        utterances and speakers are; ``permutation`` exchanges all units. With one unit an utterance, units
-        are exchanged.
+        utterances and speakers are; ``permutation`` exchanges all units, and is taken
+        where a rotation moves nothing: one unit an utterance, or a column that is the same in the whole utterance.
     n_null
         Number of draws for `null_high`.
     over

@@ -13,7 +13,7 @@ import pandas as pd
 from speechinterp.errors import SimilarityError, check_choice
 from speechinterp.representations import Moments, Representations, Statistics
 from speechinterp.similarity.jackknife import jackknife
-from speechinterp.similarity.nulls import NULLS, Null, Rotations, orders, rotations, spans
+from speechinterp.similarity.nulls import NULLS, Null, Rotations, orders, rotations, spans, usable_null
 from speechinterp.similarity.views import Doubles, Other, Side, SimilarityWarning, clusters, paired
 
 __all__ = ["FEWEST", "Chance", "Measure", "Rows", "check_settings", "compared", "warn_of_chance"]
@@ -107,7 +107,8 @@ def compared(
     record: dict[Any, Any] = {}
     for name, source in {"none": reps, **(baselines or {})}.items():
         units, first, second = paired(source, other)
-        study = _Study(units, measure, null=null, n_null=n_null, over=over, confidence=confidence, seed=seed)
+        kind = usable_null(null, units, other if isinstance(other, str) else None)
+        study = _Study(units, measure, null=kind, n_null=n_null, over=over, confidence=confidence, seed=seed)
         rows = study.table(first, second, progress)
         tables.append(rows.assign(baseline=name))
         if name == "none":
@@ -137,8 +138,7 @@ class _Study:
         self.measure, self.n_null, self.confidence, self.seed = measure, n_null, confidence, seed
         self.bounds = spans(units)
         self.codes, self.over = clusters(units, over, seed)
-        still = len(self.bounds) == len(units) + 1  # one unit an utterance cannot be rotated
-        self.null: Null = "permutation" if still else null
+        self.null: Null = null
         self.n_units = len(units)
         self.n_utterances = len(self.bounds) - 1
 

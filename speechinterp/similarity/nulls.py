@@ -11,7 +11,7 @@ import pandas as pd
 
 from speechinterp.similarity.views import Doubles, Integers
 
-__all__ = ["NULLS", "Null", "Rotations", "orders", "rotations", "shift_mean", "spans"]
+__all__ = ["NULLS", "Null", "Rotations", "orders", "rotations", "shift_mean", "spans", "usable_null"]
 
 Null = Literal["shift", "permutation"]
 NULLS: tuple[Null, ...] = get_args(Null)
@@ -45,6 +45,22 @@ def orders(null: Null, bounds: Integers, draws: int, seed: int) -> Iterator[Inte
         else:
             move = np.repeat(random.integers(sizes), sizes)
             yield np.repeat(bounds[:-1], sizes) + (place + move) % np.repeat(sizes, sizes)
+
+
+def usable_null(null: Null, units: pd.DataFrame, column: str | None) -> Null:
+    """Return ``permutation`` where a rotation moves nothing, else `null`.
+
+    Parameters
+    ----------
+    null
+        What was asked for.
+    units
+        With one unit an utterance there is nothing to rotate.
+    column
+        The other side, where it is a column of the units: the speaker is the same in the whole utterance.
+    """
+    different = units if column is None else units[["utterance", column]].astype(str).drop_duplicates()
+    return "permutation" if len(different) == units["utterance"].nunique() else null
 
 
 class Rotations(NamedTuple):

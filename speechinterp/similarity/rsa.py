@@ -14,7 +14,7 @@ from speechinterp.errors import SimilarityError, shortlist
 from speechinterp.representations import Representations, indicator
 from speechinterp.similarity.compare import FEWEST, check_settings
 from speechinterp.similarity.jackknife import jackknife
-from speechinterp.similarity.nulls import Null, orders, spans
+from speechinterp.similarity.nulls import Null, orders, spans, usable_null
 from speechinterp.similarity.views import Doubles, Other, clusters, paired
 
 __all__ = ["rsa"]
@@ -168,7 +168,7 @@ class _Study:
         self.control = list(control)
         self.codes, self.over = clusters(self.units, over, seed)
         self.bounds = spans(self.units)
-        self.null: Null = "permutation" if len(self.bounds) == len(self.units) + 1 else null
+        self.null = usable_null(null, self.units, column)
         self.n_null, self.confidence, self.seed = n_null, confidence, seed
         without = [self.codes != code for code in range(int(self.codes.max()) + 1)]
         enough = min(keep.sum() for keep in without) >= FEWEST

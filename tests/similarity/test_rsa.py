@@ -143,6 +143,18 @@ def test_the_null_is_that_of_rotated_units(data, control):
     assert dense.null == pytest.approx(np.mean(draws), abs=3e-3)
 
 
+@pytest.mark.parametrize("compare", [si.similarity.rsa, si.similarity.cka])
+def test_what_is_the_same_in_an_utterance_is_not_rotated_but_exchanged(data, compare):
+    units, x, _, _ = data
+    voice = np.eye(len(units))[pd.factorize(units.speaker)[0]]
+    loud = views(units, x + 20 * voice @ np.random.default_rng(0).normal(size=(len(units), x.shape[1])))
+    found = compare(loud, "speaker", n_null=20)
+    assert found.attrs["null"] == "permutation"
+    assert found.score.iloc[0] > 0.5
+    assert abs(found.null.iloc[0]) < 0.1
+    assert compare(loud, "label", n_null=20).attrs["null"] == "shift"
+
+
 def test_units_that_the_table_does_not_name_are_left_out(data):
     units, x, _, reps = data
     keep = (units.label != "u").to_numpy()
