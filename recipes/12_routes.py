@@ -16,7 +16,7 @@ EMNLP.
 
 import pandas as pd
 from attributions import means
-from flows import sources
+from flows import shares, sources
 from study import study
 
 from speechinterp.viz import plot_by_layer, plot_intervals, plot_routes
@@ -36,7 +36,12 @@ def main() -> None:
                 tables.setdefault(key, []).append(table.assign(baseline=name, weights=NAMES[name]))
         every = {key: pd.concat(parts, ignore_index=True) for key, parts in tables.items()}
         table = means(
-            [every["sources"]], "share", ["source", "weights", "baseline"], seed, None, over="utterance"
+            [shares(every["sources"])],
+            "share",
+            ["source", "weights", "baseline"],
+            seed,
+            None,
+            over="utterance",
         )
         figure = plot_intervals(
             table, "source", "mean", "Share of the flow from the input (%)", colour="weights", percent=True

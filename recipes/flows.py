@@ -10,6 +10,14 @@ import speechinterp as si
 from speechinterp.mixing import Routes, deciding_token, planted
 from speechinterp.mixing.tokens import tokens_of, words_spelt
 
+PARTS = {
+    "attention": "attention",
+    "cross_attention": "attention to the encoder",
+    "mlp": "MLP",
+    "positional": "positional convolution",
+}
+ORDER = ("itself", "the cue", "other words", "prompt", "between words", "padding")
+
 
 def target_of(
     model: si.SpeechModel, utterance: si.Utterance
@@ -43,11 +51,16 @@ def sources(
         word = words[number] if number is not None and number < len(words) else None
         kind = "the cue" if word and word == cue else "itself" if word == target else "other words"
         way = "as read" if node.stack == "decoder" else "as heard"
-        rows.append({"source": f"{kind}, {way}" if word else "no word", "word": number, "flow": node.flow})
+        rest = (
+            "prompt"
+            if node.stack == "decoder"
+            else {"pad": "padding", "gap": "between words"}.get(node.label, "")
+        )
+        rows.append({"source": f"{kind}, {way}" if word else rest, "word": number, "flow": node.flow})
     found = pd.DataFrame(rows)
     found["share"] = found.flow / found.flow.sum()
     others = found[found.source.str.startswith(("the cue", "other"))].groupby("word").flow.sum()
-    inside = routes.nodes[routes.nodes.part.isin(["attention", "cross_attention", "mlp", "positional"])]
+    inside = routes.nodes[routes.nodes.part.isin(PARTS)].replace({"part": PARTS})
     parts = inside.groupby(["stack", "layer", "part"], sort=False).flow.sum().reset_index()
     tables = {
         "sources": found.groupby("source", sort=False)[["flow", "share"]].sum().reset_index(),
@@ -58,3 +71,11 @@ def sources(
         tables["cue"] = pd.DataFrame({"case": ["the cue is the largest other word"], "top": [float(top)]})
         tables["cue"]["random"] = 1 / (len(words) - 1)
     return routes, {name: table.assign(utterance=utterance.id) for name, table in tables.items()}
+
+
+def shares(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of every source in every utterance, 0 where it has none, sources in a fixed order."""
+    index = ["utterance", "speaker", "weights", "baseline"]
+    wide = found.pivot_table(index=index, columns="source", values="share", fill_value=0.0, sort=False)
+    columns = sorted(wide, key=lambda name: (ORDER.index(name.split(",")[0]), name))
+    return wide[columns].stack().rename("share").reset_index()
