@@ -66,10 +66,9 @@ pd.DataFrame({"same five": same, "five others": other}).describe().loc[["mean", 
 # common with itself.
 
 # %%
+import speechinterp as si
 from speechinterp.representations import AcousticFeatures
 from speechinterp.viz import plot_similarity
-
-import speechinterp as si
 
 corpus = si.load_corpus("demo?type=sentence")
 model = si.load_model("demo/wav2vec2")
