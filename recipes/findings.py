@@ -25,7 +25,7 @@ from speechinterp.corpora.keeping import Journal
 from speechinterp.errors import SpeechInterpError
 from speechinterp.models import SpeechModel
 from speechinterp.probing import describe_units
-from speechinterp.report import Heading, Paragraph, Picture, Table
+from speechinterp.report import Heading, Paragraph, Picture, beginning
 from speechinterp.report.page import Section
 from speechinterp.representations import AcousticFeatures, Representations, common_units
 from speechinterp.viz import save_figure
@@ -164,7 +164,7 @@ class Findings:
         if figure is not None:
             png, _ = save_figure(figure, self.out / name)
             self.sections.append(Picture(png, f"{name}: the figure of {name}.csv"))
-        self.sections.append(Table(table.head(60), f"{name}.csv" + (", its beginning" * (len(table) > 60))))
+        self.sections.append(beginning(table, f"{name}.csv"))
         shown = f": {says}" if says else f"\n{table.head(20).round(3).to_string(index=False)}"
         self.run.say(name + shown)
 

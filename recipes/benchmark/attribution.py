@@ -84,7 +84,7 @@ def gradients(
                 a.smoothgrad(model, utterance, target, space, samples=10, seed=number),
             )
         for baseline in () if "integrated-gradients" in left_out else ("silence", "noise"):
-            options = {"baseline": baseline, "steps": 16, "tolerance": 0.05, "max_steps": 128}
+            options = {"baseline": baseline, "steps": 16, "tolerance": 0.05, "max_steps": 512}
             relevance = a.integrated_gradients(model, utterance, target, space, **options)
             yield "integrated-gradients", space, baseline, relevance
         if "expected-gradients" not in left_out:

@@ -1,6 +1,16 @@
 """Pages: results on one HTML page that needs nothing but itself."""
 
-from speechinterp.report.page import Code, Heading, Paragraph, Picture, Record, Section, Table, write_report
+from speechinterp.report.page import (
+    Code,
+    Heading,
+    Paragraph,
+    Picture,
+    Record,
+    Section,
+    Table,
+    beginning,
+    write_report,
+)
 from speechinterp.report.player import Player, Row
 from speechinterp.report.results import write_results_report
 from speechinterp.report.study import probe_answer, write_probe_report
@@ -15,6 +25,7 @@ __all__ = [
     "Row",
     "Section",
     "Table",
+    "beginning",
     "probe_answer",
     "write_probe_report",
     "write_report",

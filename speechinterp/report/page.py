@@ -16,7 +16,17 @@ from speechinterp.errors import SpeechInterpError
 from speechinterp.report import player
 from speechinterp.report.player import Player
 
-__all__ = ["Code", "Heading", "Paragraph", "Picture", "Record", "Section", "Table", "write_report"]
+__all__ = [
+    "Code",
+    "Heading",
+    "Paragraph",
+    "Picture",
+    "Record",
+    "Section",
+    "Table",
+    "beginning",
+    "write_report",
+]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -39,6 +49,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 th, td { padding: .28rem .6rem; text-align: left; vertical-align: top; }
 thead th { border-bottom: 1.5px solid #1c1c1c; white-space: nowrap; }
 tbody tr + tr > * { border-top: 1px solid #eaeaea; }
+td { max-width: 26rem; }
 .number { text-align: right; white-space: nowrap; }
 tbody th { font-weight: 600; color: #444; white-space: nowrap; }
 @media (max-width: 36rem) { body { padding: 1.2rem .9rem 3rem; } h1 { font-size: 1.4rem; }
@@ -71,7 +82,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table without its index; floats are shown with about four digits."""
+    """A table without its index; floats are shown with about three digits."""
 
     frame: pd.DataFrame
     caption: str = ""
@@ -149,6 +160,33 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> P
     return path
 
 
+def beginning(frame: pd.DataFrame, name: str, rows: int = 40) -> Table:
+    """Return the first rows of a table for a page.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    name
+        Of its file.
+    rows
+        How many.
+
+    Returns
+    -------
+    Table
+        Columns in which all these rows are the same stand in the caption.
+    """
+    shown = frame.head(rows)
+    same = [n for n in shown if len(shown) > 1 and shown[n].astype(str).nunique() == 1]
+    same = [] if len(same) == len(shown.columns) else same
+    caption = f"{name}, its first {rows} rows" if len(frame) > rows else name
+    if same:
+        told = ", ".join(f"{n} {_column(shown[n].head(1), escaped=False)[0]}" for n in same)
+        caption += f". The same in all: {told}."
+    return Table(shown.drop(columns=same), caption)
+
+
 def _html(section: Section) -> str:
     match section:
         case Heading(text):
@@ -192,21 +230,25 @@ def _table(frame: pd.DataFrame) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _column(values: pd.Series) -> list[str]:
+def _column(values: pd.Series, escaped: bool = True) -> list[str]:
     """Write the cells of a column; what is missing becomes a dash."""
     form = _decimals(values) if is_float_dtype(values.dtype) else str
     return [
-        "–" if missing else escape(form(value)) for value, missing in zip(values, values.isna(), strict=True)
+        "–" if missing else escape(form(value)) if escaped else form(value)
+        for value, missing in zip(values, values.isna(), strict=True)
     ]
 
 
 def _decimals(values: pd.Series) -> Callable[[float], str]:
-    """Write numbers of like size with the same decimals, four significant digits in the largest."""
-    sizes = values.abs()
-    sizes = sizes[(sizes > 0) & (sizes < math.inf)]
-    if sizes.empty or sizes.min() < sizes.max() / 1000 or not 1e-3 < sizes.max() < 1e6:
-        return "{:.4g}".format
-    return f"{{:.{max(0, 3 - math.floor(math.log10(sizes.max())))}f}}".format
+    """Write whole numbers as such, others of like size with the same decimals, so that the largest has three digits."""
+    known = values[values.notna() & (values.abs() < math.inf)]
+    sizes = known.abs()[known != 0]
+    if (known == known.round()).all() and sizes.max() < 1e15:
+        return "{:.0f}".format
+    if sizes.min() < sizes.max() / 1000 or not 1e-3 < sizes.max() < 1e6:
+        return "{:.3g}".format
+    size = math.floor(math.log10(sizes.max()))
+    return f"{{:.{max(2 - size, int(size < 3))}f}}".format
 
 
 def _text(value: object) -> str:

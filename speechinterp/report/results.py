@@ -10,7 +10,16 @@ from typing import Any
 import pandas as pd
 
 from speechinterp.errors import SpeechInterpError
-from speechinterp.report.page import Heading, Paragraph, Picture, Record, Section, Table, write_report
+from speechinterp.report.page import (
+    Heading,
+    Paragraph,
+    Picture,
+    Record,
+    Section,
+    Table,
+    beginning,
+    write_report,
+)
 
 __all__ = ["write_results_report"]
 
@@ -99,8 +108,7 @@ def _table(path: Path) -> Table:
             cause="a file that was cut short, or changed by hand",
             fix="run its command again",
         ) from error
-    more = len(table) > SHOWN_ROWS
-    return Table(table.head(SHOWN_ROWS), f"{path.name}{f', its first {SHOWN_ROWS} rows' if more else ''}")
+    return beginning(table, path.name, SHOWN_ROWS)
 
 
 def _short(value: object) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from speechinterp.errors import SpeechInterpError
-from speechinterp.report import Heading, Paragraph, Picture, Record, Table, write_report
+from speechinterp.report import Heading, Paragraph, Picture, Record, Table, beginning, write_report
 
 VOID = {"meta", "img"}
 
@@ -130,10 +130,14 @@ def test_numbers_have_the_same_decimals_and_gaps_a_dash(tmp_path):
             "n": pd.array([12345, pd.NA, 3], dtype="Int64"),
             "large": [1234.56, 12.0, -3.0],
             "label": ["ə", None, "tʃ"],
+            "layer": [0.0, 11.0, np.nan],
+            "ms": [5.625, 99.1, 123.456],
         }
     )
-    found = np.array(cells(write_report(tmp_path / "p.html", "t", [Table(frame)]))).reshape(3, 5)
-    assert found[:, 0].tolist() == ["0.9123", "0.4000", "–"]
+    found = np.array(cells(write_report(tmp_path / "p.html", "t", [Table(frame)]))).reshape(3, 7)
+    assert found[:, 5].tolist() == ["0", "11", "–"]
+    assert found[:, 6].tolist() == ["5.6", "99.1", "123.5"]
+    assert found[:, 0].tolist() == ["0.912", "0.400", "–"]
     assert found[:, 1].tolist() == ["1e-09", "0.25", "0"]
     assert found[:, 2].tolist() == ["12345", "–", "3"]
     assert found[:, 3].tolist() == ["1235", "12", "-3"]
@@ -157,3 +161,13 @@ def test_a_picture_that_is_missing_or_not_png_is_refused_and_nothing_written(tmp
         with pytest.raises(SpeechInterpError, match=complaint):
             write_report(tmp_path / "p.html", "t", [Picture(path, "a")])
     assert not (tmp_path / "p.html").exists()
+
+
+def test_what_is_the_same_in_all_rows_stands_in_the_caption():
+    frame = pd.DataFrame({"model": "<m>", "layer": range(50), "score": 0.25, "seed": 1.0})
+    table = beginning(frame, "scores.csv", rows=3)
+    assert list(table.frame) == ["layer"]
+    assert len(table.frame) == 3
+    assert table.caption == "scores.csv, its first 3 rows. The same in all: model <m>, score 0.250, seed 1."
+    assert beginning(frame.head(1), "one.csv").caption == "one.csv"
+    assert list(beginning(frame[["model", "seed"]], "alike.csv").frame) == ["model", "seed"]
