@@ -17,7 +17,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
 ]
-exclude_patterns = ["_build", "practical/notebooks"]
+exclude_patterns = ["_build", "conf.py", "figures", "practical/notebooks"]  # scripts that are no pages
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3

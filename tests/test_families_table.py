@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,8 +69,21 @@ def aligned(model: SpeechModel, corpus: Corpus) -> object:
     return pd.DataFrame({"start": [word.start for word in si.align(model, corpus[0])["words"]]})
 
 
-def mixed(measure: Callable[..., xr.DataArray], where: str) -> Method:
-    return lambda model, corpus: measure(model, corpus[0], unit="words", where=where)
+def mixed(where: str, *measures: Callable[..., xr.DataArray]) -> Method:
+    def run(model: SpeechModel, corpus: Corpus) -> list[object]:
+        each_layer = {"rolled": False}  # of ALTI; sources that are no targets cannot be rolled out
+        return [
+            measure(
+                model,
+                corpus[0],
+                unit="words",
+                where=where,
+                **(each_layer if measure is mixing.alti and where == "cross" else {}),
+            )
+            for measure in measures
+        ]
+
+    return run
 
 
 def routed(model: SpeechModel, corpus: Corpus) -> object:
@@ -109,20 +121,18 @@ ROWS: dict[str, dict[str, Method]] = {
     "[logit lens](docs/methods/logit-lens.md)": {"": lenses.logit},
     "[tuned lens](docs/methods/tuned-lens.md)": {"": lenses.tuned},
     **{
-        f"[{name}](docs/methods/mixing.md)": {
-            where: mixed(
-                partial(measure, rolled=False) if (name, where) == ("ALTI", "cross") else measure, where
-            )
-            for where in ("encoder", "decoder", "cross")
+        f"[{names}](docs/methods/mixing.md)": {
+            where: mixed(where, *measures) for where in ("encoder", "decoder", "cross")
         }
-        for name, measure in {
-            "value zeroing": mixing.value_zeroing,
-            "attention": mixing.attention,
-            "rollout": mixing.rollout,
-            "attention-norm": mixing.attention_norm,
-            "GlobEnc": mixing.globenc,
-            "ALTI": mixing.alti,
-            "Chefer relevance": mixing.chefer,
+        for names, measures in {
+            "value zeroing, attention, attention-norm, ALTI": (
+                mixing.value_zeroing,
+                mixing.attention,
+                mixing.attention_norm,
+                mixing.alti,
+            ),
+            "attention rollout, GlobEnc": (mixing.rollout, mixing.globenc),
+            "Chefer relevance": (mixing.chefer,),
         }.items()
     },
     "[information-flow routes](docs/methods/routes.md)": {"": routed},

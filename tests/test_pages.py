@@ -36,7 +36,7 @@ LONG = {
     f"docs/{page}"
     for page in (
         "methods/attribution", "methods/ctc-lens", "methods/description-length", "methods/faithfulness",
-        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens",
+        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens", "tutorial-2025",
     )
 }  # fmt: skip
 REAL = {"docs/gallery/whisper-word"}
