@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 import speechinterp as si
+from speechinterp.mixing import deciding_token, planted
 from speechinterp.mixing.tokens import tokens_of, words_spelt
 
 
@@ -55,16 +56,11 @@ def cut(attention: Any, rows: Tensor, columns: Tensor) -> Iterator[None]:
 @torch.no_grad()
 def odds(model: si.SpeechModel, utterance: si.Utterance) -> Iterator[tuple[str, str, float]]:
     """Give where the cue is, what is cut, and the log odds of the right spelling over the other, in nats."""
-    right = str(utterance.meta["target"])
-    (other,) = set(str(utterance.meta["homophones"]).split("/")) - {right}
-    text = str(utterance.transcript)
-    tokens, labels = tokens_of(model, utterance, text)
-    wrong, _ = tokens_of(model, utterance, text.replace(f" {right}", f" {other}", 1))
-    pairs = zip(tokens.tolist(), wrong.tolist(), strict=False)
-    differs = next(i for i, (a, b) in enumerate(pairs) if a != b)
-    (cue,) = utterance.tier("cue")
+    target, cue = planted(utterance)
+    tokens, labels = tokens_of(model, utterance, str(utterance.transcript))
+    differs, other = deciding_token(model, utterance)
     words = list(utterance.tier("words"))
-    place = "before" if cue.start < next(w.start for w in words if w.label == right) else "after"
+    place = "before" if cue.start < target.start else "after"
     frames = torch.tensor(list(model.frames(utterance).frames_in(cue.start, cue.end)))
     spelt = words_spelt(list(labels), [word.label for word in words])
     said = [i for i, n in enumerate(spelt) if n is not None and words[n].start == cue.start]
@@ -85,7 +81,7 @@ def odds(model: si.SpeechModel, utterance: si.Utterance) -> Iterator[tuple[str, 
             for each in cuts:
                 stack.enter_context(cut(*each))
             scores = model.logits(inputs, tokens[None])[0, differs - 1].log_softmax(-1)
-        yield place, name, float(scores[tokens[differs]] - scores[wrong[differs]])
+        yield place, name, float(scores[tokens[differs]] - scores[other])
 
 
 def main() -> None:
