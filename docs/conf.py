@@ -19,7 +19,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "conf.py", "figures", "practical/notebooks"]  # scripts that are no pages
 
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # The chapters of the practical are scripts; the build runs them and offers them as notebooks.
