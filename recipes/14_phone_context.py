@@ -14,31 +14,14 @@ arXiv:2505.16406; Wu, S., et al. (2023). Can we trust explainable AI methods on 
 recognition. arXiv:2305.18011.
 """
 
-import numpy as np
 import pandas as pd
-from attributions import means
+from attributions import losses, means
 from study import study
 
-import speechinterp as si
 from speechinterp.corpora.labels import features
 from speechinterp.viz import plot_intervals
 
 REACH = 4
-
-
-def losses(model: si.SpeechModel, utterance: si.Utterance, tier: str, baseline: str) -> pd.DataFrame:
-    """Return by how much the surprisal of every unit grows without every other: one row a target and unit."""
-    relevance = si.attribution.leave_one_out(
-        model, utterance, target=si.targets.surprisal(), unit=tier, baseline=baseline
-    )
-    labels = relevance.label.values
-    if relevance.sizes["target"] != len(labels):
-        return pd.DataFrame()
-    rows, columns = np.indices(relevance.shape)
-    table = pd.DataFrame({"place": (columns - rows).ravel(), "loss": -relevance.values.ravel()})
-    return table.assign(
-        said=labels[rows.ravel()], number=rows.ravel(), utterance=utterance.id, speaker=utterance.speaker
-    )
 
 
 def main() -> None:
@@ -52,11 +35,16 @@ def main() -> None:
             )
             tables.append(found["losses"].assign(weights=name))
         every = pd.concat(tables, ignore_index=True)
+        counted = (
+            f"{every.utterance.nunique()} of {len(this.corpus)} utterances, those whose tier the model says"
+        )
         near = every[every.place.abs() <= REACH]
         table = means([near], "loss", ["weights", "place"], seed, None).sort_values(["place", "weights"])
         table.insert(0, "unit", [f"{place:+d}" if place else "itself" for place in table.place])
         figure = plot_intervals(table, "unit", "mean", "Loss without the unit (nats)", colour="weights")
-        this.write("offsets", table, figure, f"loss by place relative to one of the {this.asked.tier}")
+        this.write(
+            "offsets", table, figure, f"loss by place relative to one of the {this.asked.tier}, in {asked}"
+        )
 
         gains = every.assign(loss=every.loss.clip(lower=0), own=every.loss.clip(lower=0) * (every.place == 0))
         by = ["weights", "utterance", "speaker", "number", "said"]
@@ -66,7 +54,10 @@ def main() -> None:
             .reset_index()
         )
         each = each[each.loss > 0].assign(share=lambda t: t.own / t.loss, random=lambda t: 1 / t.n)
-        inventory = this.asked.inventory or {"demo": "ipa", "timit": "timit39"}.get(this.corpus.name)
+        known = (
+            {"demo": "ipa", "timit": "timit39"}.get(this.corpus.name) if this.asked.tier == "phones" else None
+        )
+        inventory = this.asked.inventory or known
         each["manner"] = [features(label, inventory)["manner"] if inventory else "all" for label in each.said]
         table = means([each], "share", ["weights", "manner"], seed)
         figure = plot_intervals(

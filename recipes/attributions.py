@@ -12,7 +12,9 @@ import xarray as xr
 import speechinterp as si
 from speechinterp.attribution import attribute, localisation
 from speechinterp.attribution.entry import METHODS, over_units
+from speechinterp.errors import MixingError
 from speechinterp.mixing import summarise
+from speechinterp.mixing.tokens import words_spelt
 
 SAMPLES = 64
 """Coalitions of methods that draw them; exact values, of shapley, cost 2 to the number of words."""
@@ -36,6 +38,27 @@ def explained(
         relevance = attribute(model, utterance, method, target=asked, samples=draws, seed=seed)
         found[method] = over_units(model, utterance, relevance, "words")
     return localisation(found, gold) if gold else pd.DataFrame()
+
+
+def losses(model: si.SpeechModel, utterance: si.Utterance, tier: str, baseline: str) -> pd.DataFrame:
+    """Return by how much the surprisal of every unit grows without every other: one row a target and unit.
+
+    Tokens of a decoder are added up to words. There are no rows where the model does not say what the tier has.
+    """
+    surprisal = si.targets.surprisal()
+    relevance = si.attribution.leave_one_out(model, utterance, target=surprisal, unit=tier, baseline=baseline)
+    labels, values = relevance.label.values, -relevance.values
+    if model.family.has_decoder:
+        try:
+            spelt = words_spelt([str(name) for name in relevance.target.values], labels.tolist())
+        except MixingError:
+            return pd.DataFrame()
+        values = np.stack([values[[s == word for s in spelt]].sum(0) for word in range(len(labels))])
+    if len(values) != len(labels):
+        return pd.DataFrame()
+    rows, columns = np.indices(values.shape)
+    table = pd.DataFrame({"place": (columns - rows).ravel(), "loss": values.ravel()})
+    return table.assign(said=labels[rows.ravel()], number=rows.ravel(), utterance=utterance.id)
 
 
 def by_chance(like: xr.DataArray, *seed: int) -> xr.DataArray:

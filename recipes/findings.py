@@ -143,9 +143,10 @@ class Findings:
                 tables.setdefault(row["table"], []).append({k: v for k, v in row.items() if k != "table"})
         if not tables:
             raise SpeechInterpError(
-                f"no utterance of corpus {corpus.name!r} could be used ({len(corpus)} were asked)",
+                f"none of {len(corpus)} utterances of corpus {corpus.name!r} gives a result",
                 expected="at least one",
-                fix="without --on-bad skip the first error is shown",
+                cause="a tier, a model and a corpus that do not go together, or utterances that were all left out",
+                fix="another tier or model; without --on-bad skip the first error is shown",
             )
         return {key: pd.DataFrame(rows) for key, rows in tables.items()}
 
