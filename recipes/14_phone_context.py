@@ -43,7 +43,7 @@ def main() -> None:
         table.insert(0, "unit", [f"{place:+d}" if place else "itself" for place in table.place])
         figure = plot_intervals(table, "unit", "mean", "Loss without the unit (nats)", colour="weights")
         this.write(
-            "offsets", table, figure, f"loss by place relative to one of the {this.asked.tier}, in {asked}"
+            "offsets", table, figure, f"loss by place relative to one of the {this.asked.tier}, in {counted}"
         )
 
         gains = every.assign(loss=every.loss.clip(lower=0), own=every.loss.clip(lower=0) * (every.place == 0))
