@@ -40,9 +40,10 @@ models = {name: si.load_model(name) for name in names}
 rows = []
 for each in models.values():
     grid = each.frames(utterance)
-    ms = {f"{name} (ms)": getattr(grid, name) / 16 for name in ["hop", "receptive_field", "offset"]}
-    rows.append(ms | {"frames": grid.n_frames, "frame 10 is at (s)": grid.times[10]})
-pd.DataFrame(rows, index=names)
+    milliseconds = [n / 16 for n in (grid.hop, grid.receptive_field, grid.offset)]
+    rows.append([*milliseconds, grid.n_frames, grid.times[10]])
+columns = ["hop (ms)", "receptive field (ms)", "offset (ms)", "frames", "frame 10 at (s)"]
+pd.DataFrame(rows, index=names, columns=columns)
 
 # %% [markdown]
 # A frame 10 of wav2vec 2.0 and a frame 10 of Whisper are 12.5 ms apart. Whisper pads the sound on both sides, so that
@@ -144,8 +145,6 @@ for ax, name in zip(axes, names, strict=True):
     ax.set(title=name, xlabel="time (s)", ylim=(1e-4, 5))
 axes[0].set_ylabel("relative change of a frame")
 axes[-1].legend(frameon=False, fontsize=8)
-plt.close(figure)
-figure
 
 # %% [markdown]
 # Whisper's convolutions are what the textbook says: a handful of frames change, the others not at all. Those of the

@@ -181,7 +181,8 @@ ways = common_units({"in the sentence": reps, "alone": slices})
 rows = {}
 for name, each in ways.items():
     table = si.probe(each, probe="lda")
-    rows[name] = table.query("metric == 'accuracy' and baseline == 'none'").set_index("layer").score
+    table = table.query("metric == 'accuracy' and baseline == 'none'")
+    rows[name] = table.set_index("layer").score
 pd.DataFrame(rows).T.round(3)
 
 # %% [markdown]
@@ -196,7 +197,8 @@ rows = {}
 for name, each in ways.items():
     each.units["next"] = each.units.groupby("utterance").label.shift(-1)
     table = si.probe(each, "next", probe="lda")
-    rows[name] = table.query("metric == 'accuracy' and baseline == 'none'").set_index("layer").score
+    table = table.query("metric == 'accuracy' and baseline == 'none'")
+    rows[name] = table.set_index("layer").score
 found = pd.DataFrame(rows).T
 assert found.loc["in the sentence"].max() > 2 * found.loc["alone"].max()
 found.round(3)

@@ -123,7 +123,7 @@ pd.DataFrame(table).T.round(2)
 
 # %%
 table = si.similarity.cka(frames, sound, baselines={"random-init": frames_twin})
-print(table[["layer", "score", "null", "null_high", "n", "baseline"]].round(3).to_string(index=False))
+print(table[["baseline", "layer", "score", "null", "null_high"]].round(3))
 plot_similarity(table)
 
 # %% [markdown]
@@ -153,8 +153,8 @@ fair[["layer", "score", "null", "null_high"]].assign(permutation_high=unfair.nul
 # %%
 by_cka = si.similarity.cka(reps, mfcc, baselines={"random-init": twin})
 by_cca = si.similarity.cca(reps, mfcc, baselines={"random-init": twin})
-both = by_cka[["baseline", "layer", "score", "null"]].rename(columns={"score": "CKA", "null": "CKA null"})
-both["SVCCA"], both["SVCCA null"], both["on new voices"] = by_cca.score, by_cca.null, by_cca.heldout
+both = by_cka[["baseline", "layer"]].assign(CKA=by_cka.score, CKA_null=by_cka.null)
+both = both.assign(SVCCA=by_cca.score, SVCCA_null=by_cca.null, heldout=by_cca.heldout)
 both.query("layer in [0, 2, 4, 6]").round(2)
 
 # %% [markdown]
@@ -188,9 +188,9 @@ options = {"baselines": {"random-init": twin}}
 local = si.similarity.rsa(reps, "label", control=["speaker"], **options)
 graded = si.similarity.rsa_of_labels(reps, shared, **options)
 index = ["baseline", "layer"]
-pd.DataFrame(
-    {"same phone": local.set_index(index).score, "shared features": graded.set_index(index).score}
-).unstack(0).round(2)
+both = {"same phone": local, "shared features": graded}
+both = {name: table.set_index(index).score for name, table in both.items()}
+pd.DataFrame(both).unstack(0).round(2)
 
 # %% [markdown]
 # They disagree. By the first, training is everything, and layer 4 is best. By the second, an *untrained* network
@@ -262,8 +262,9 @@ plot_similarity(errors)
 # **Which vowels are confused, at layer 0?**
 
 # %%
-pairs_of_vowels = si.similarity.abx_pairs(subset(reps, vowels), across="speaker").query("layer == 0")
-pairs_of_vowels.pivot(index="label", columns="label_b", values="score").round(2)
+confused = si.similarity.abx_pairs(subset(reps, vowels), across="speaker")
+confused = confused[confused.layer == 0]
+confused.pivot(index="label", columns="label_b", values="score").round(2)
 
 # %% [markdown]
 # Before you believe a similarity, ask: how many units, how many dimensions? Are the units independent? What is the
