@@ -76,6 +76,9 @@ best.unstack([1, 2]).round(2)
 # $r$ forgives a wrong level and a wrong scale, $R^2$ does not. Hz across voices is mostly *who* is speaking. MFCC
 # know that, and [chapter 3](03_probes.py) showed how this model loses it.
 #
+# The grey line in the figure is one draw of shuffled values. A prediction that knows nothing may well have an $r$ of
+# -0.3, its interval over voices notwithstanding; its $R^2$ is 0. Look at both.
+#
 # **Exercise.** Make a column of semitones about each speaker's median (`12 * np.log2(f0 / median)`). Is the melody
 # read better than Hz?
 
@@ -182,6 +185,7 @@ def paths(model):
     return np.array(found)
 
 
+# %%
 ours, theirs = paths(model), paths(AcousticFeatures("mfcc", like=model))
 table = pd.DataFrame(ours.mean(axis=0)[[0, 6]].T, index=steps, columns=["layer 0", "layer 6"])
 table["MFCC"] = theirs.mean(axis=0)[0]
