@@ -1,5 +1,6 @@
 """Settings of Sphinx. Build with `make docs`; a warning is an error."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import jupytext
@@ -17,6 +18,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
 ]
+extensions += [name for name in ("sphinx-mathjax-offline",) if find_spec(name)]  # else formulas need a network
 exclude_patterns = ["_build", "conf.py", "figures", "practical/notebooks"]  # scripts that are no pages
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
