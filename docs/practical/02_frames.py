@@ -87,9 +87,15 @@ table.insert(0, "phone", [p.label for p in phones])
 table.insert(1, "ms", [round(1000 * p.duration) for p in phones])
 table
 
+# %%
+from speechinterp.viz import plot_frames
+
+phone = phones[2]
+plot_frames(utterance, grid, phone.start, phone.end, rule="centre", label=phone.label)
+
 # %% [markdown]
-# `centre` is the default, and the only rule that gives every frame to exactly one of two neighbours. More: [frames
-# and time](../concepts/frames.md).
+# A bar is what a frame sees, a dot its centre. `centre` is the default, and the only rule that gives every frame to
+# exactly one of two neighbours. More: [frames and time](../concepts/frames.md).
 #
 # **Exercise.** How many phones of the whole corpus have no frame at all under `inside`? How many under `centre`? What
 # would a probe of short phones learn from the difference?

@@ -296,33 +296,30 @@ table.round(2)
 
 # %% [markdown]
 # Little, for gestures that are the same in all voices and a regression that cannot learn frames by heart. With
-# sensors on real tongues it is more: try it with your own.
+# sensors on real tongues it may be more: try it with your own.
 #
 # ## Real articulators, other models
 #
-# Put one CSV a recording into a folder, with the names of the recordings: from MATLAB, from the tables that come with
-# a corpus (MOCHA-TIMIT, Haskins IEEE), or from an EMU database with its R package (where the level is called
-# `Utterance` and the track `ema`):
+# Put one CSV a recording into a folder, with the names of the recordings: from MATLAB, or from the tables that come
+# with a corpus (MOCHA-TIMIT, Haskins IEEE). EMU databases keep tracks in SSFF files, each in the folder of its
+# recording:
 #
 # ```text
-# library(emuR); db <- load_emuDB("ema_emuDB")
-# for (b in list_bundles(db)$name) {
-#   whole <- query(db, "Utterance =~ .*", bundlePattern = paste0("^", b, "$"))
-#   track <- get_trackdata(db, whole, ssffTrackName = "ema", resultType = "tibble")
-#   track <- transform(track, time = times_orig / 1000)
-#   write.csv(track[, c("time", grep("^T[0-9]+$", names(track), value = TRUE))], paste0("tracks/", b, ".csv"),
-#             row.names = FALSE)
-# }
-# ```
+# from speechinterp.corpora import read_ssff
 #
-# ```text
-# corpus = si.load_corpus("emu:ema_emuDB?speaker=prefix:3")
+# for path in Path("my_emuDB").glob("*_ses/*_bndl/*.ema"):    # the extension is in my_DBconfig.json
+#     out = "tracks" / path.relative_to("my_emuDB").with_suffix(".csv")
+#     out.parent.mkdir(parents=True, exist_ok=True)
+#     read_ssff(path).to_csv(out, index=False)                # time, and one column a channel
+#
+# corpus = si.load_corpus("emu:my_emuDB?speaker=prefix:3")
 # frames = si.extract(si.load_model("facebook/wav2vec2-base"), corpus, unit="frames", out="runs/ema")
 # tracked, channels = add_tracks(frames, "tracks")
 # scores = regress(tracked, channels, folds="utterance")
 # ```
 #
-# On English EMA of one speaker, wav2vec2-base is known to read horizontal positions with $r$ of .7 to .8 in layers 5
-# to 10, MFCC with .4 to .6, and to lose them at its two top layers, which were trained on something else. Whisper's
-# frames stand at other times and see 65 ms, which the times of the tables take care of. The cost grows with frames:
-# an hour of speech is 180 000. More: [regression](../methods/regression.md), [encoding](../methods/encoding.md).
+# On English EMA of one speaker, horizontal positions are read from layers 5 to 10 of wav2vec2-base with an $r$ of .7
+# to .8, from MFCC with .4 to .6, and from its two top layers, which were trained on something else, with less again.
+# Whisper's frames stand at other times and see 65 ms, which the times of the tables take care of. The cost grows with
+# frames: an hour of speech is 180 000. More: [regression](../methods/regression.md),
+# [encoding](../methods/encoding.md).
