@@ -149,8 +149,8 @@ for ax, name in zip(axes, names, strict=True):
         change = (after[name][stage] - x).norm(dim=-1) / x.norm(dim=-1)
         ax.semilogy(models[name].frames(wave).times, change.detach().clip(1e-5), label=stage)
     ax.set(title=name, xlabel="time (s)", ylim=(1e-4, 5))
-axes[0].set_ylabel("relative change of a frame")
 axes[-1].legend(frameon=False, fontsize=8)
+label = axes[0].set_ylabel("relative change of a frame")
 
 # %% [markdown]
 # Whisper's convolutions are what the textbook says: a handful of frames change, the others not at all. Those of the
