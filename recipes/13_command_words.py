@@ -15,7 +15,7 @@ via word-level audio segments and paralinguistic features. EACL.
 from argparse import Namespace
 
 import pandas as pd
-from attributions import by_chance, deciding, means
+from attributions import by_chance, deciding, edit_name, means
 from study import study
 
 import speechinterp as si
@@ -64,7 +64,8 @@ def main() -> None:
         figure = plot_intervals(table, "metric", "mean", axis, colour="method", percent=True)
         this.write("faithfulness", table, figure, "judged by noise in the place of words")
         table = means([found["sweeps"]], "change", ["edit", "strength", "unit"], seed, None)
-        table.insert(0, "edited", [f"{row.edit} {row.strength:g} {row.unit}" for row in table.itertuples()])
+        about = zip(table.edit, table.strength, table.unit, strict=True)
+        table.insert(0, "edited", [edit_name(*each) for each in about])
         figure = plot_intervals(table, "edited", "mean", "Change of the log-probability (nats)")
         this.write("sweeps", table, figure, "what changes with the whole voice")
 

@@ -61,6 +61,15 @@ def losses(model: si.SpeechModel, utterance: si.Utterance, tier: str, baseline: 
     return table.assign(said=labels[rows.ravel()], number=rows.ravel(), utterance=utterance.id)
 
 
+def edit_name(edit: str, strength: float, unit: str) -> str:
+    """Return what was done to a voice, in words."""
+    if unit == "factor":
+        return f"{edit} × {strength:g}"
+    if np.isinf(strength) or (strength == 0 and unit != "dB"):
+        return f"no {edit}"
+    return f"{edit} {strength:+g} {unit}" if unit in ("semitones", "dB") else f"{edit} {strength:g} {unit}"
+
+
 def by_chance(like: xr.DataArray, *seed: int) -> xr.DataArray:
     """Return relevance drawn by chance for the same units or points."""
     return like.copy(data=np.random.default_rng(seed).standard_normal(like.shape))
