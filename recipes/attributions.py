@@ -65,9 +65,9 @@ def edit_name(edit: str, strength: float, unit: str) -> str:
     """Return what was done to a voice, in words."""
     if unit == "factor":
         return f"{edit} × {strength:g}"
-    if np.isinf(strength) or (strength == 0 and unit != "dB"):
+    if np.isinf(strength) or (strength == 0 and unit == "s"):
         return f"no {edit}"
-    return f"{edit} {strength:+g} {unit}" if unit in ("semitones", "dB") else f"{edit} {strength:g} {unit}"
+    return f"{edit} {strength:{'+g' if unit == 'semitones' else 'g'}} {unit}"
 
 
 def by_chance(like: xr.DataArray, *seed: int) -> xr.DataArray:

@@ -247,7 +247,7 @@ def _decimals(values: pd.Series) -> Callable[[float], str]:
         return "{:.0f}".format
     if sizes.min() < sizes.max() / 1000 or not 1e-3 < sizes.max() < 1e6:
         return "{:.3g}".format
-    size = math.floor(math.log10(sizes.max()))
+    size = math.ceil(math.log10(sizes.max())) - 1
     return f"{{:.{max(2 - size, int(size < 3))}f}}".format
 
 
