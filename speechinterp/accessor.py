@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from speechinterp.audio import Sound
@@ -101,8 +102,20 @@ class Relevance:
             "outside": ("target", values[:, ~covered].sum(1)),
             **kept,
         }
-        attrs = array.attrs | {"units": getattr(tier, "name", "segments"), "pool": pool, "rule": "centre"}
+        attrs = array.attrs | {"unit": getattr(tier, "name", "segments"), "pool": pool, "rule": "centre"}
         return xr.DataArray(pooled, coords, ("target", "unit"), name=array.name, attrs=attrs)
+
+    def to_table(self) -> pd.DataFrame:
+        """Return relevance of units as a table, one row a target, one column a unit, named by its label.
+
+        Raises
+        ------
+        AttributionError
+            If relevance is not over units.
+        """
+        array = self._by_units("rel.si.to_units(utterance.tiers['words']).si.to_table()")
+        columns = pd.Index(array.label.to_numpy(), name="unit")
+        return pd.DataFrame(array.to_numpy(), pd.Index(array.target.to_numpy(), name="target"), columns)
 
     def to_tiers(self, *, digits: int = 3) -> dict[str, Tier]:
         """Return a tier for every target, whose labels are ``label: score``; scores are also those of the segments.
@@ -112,15 +125,9 @@ class Relevance:
         AttributionError
             If relevance is not over units.
         """
-        array = self._array
-        if "unit" not in array.dims:
-            raise AttributionError(
-                f"relevance over {shortlist(array.dims)}",
-                expected="relevance over units",
-                fix="rel.si.to_units(utterance.tiers['words']).si.to_textgrid(path)",
-            )
+        array = self._by_units("rel.si.to_units(utterance.tiers['words']).si.to_textgrid(path)")
         tiers: dict[str, Tier] = {}
-        for row in array.transpose("target", "unit"):
+        for row in array:
             name = str(row.target.item()).strip()
             places = zip(
                 row.start.to_numpy(), row.end.to_numpy(), row.label.to_numpy(), row.to_numpy(), strict=True
@@ -238,6 +245,14 @@ class Relevance:
         matplotlib.figure.Figure
         """
         return import_module("speechinterp.viz").plot_relevance(self._array, utterance, **options)
+
+    def _by_units(self, fix: str) -> xr.DataArray:
+        array = self._array
+        if not {"target", "unit"} <= set(array.dims):
+            raise AttributionError(
+                f"relevance over {shortlist(array.dims)}", expected="relevance over units", fix=fix
+            )
+        return array.transpose("target", "unit")
 
     def _timed(self) -> xr.DataArray:
         if not {"target", "time"} <= set(self._array.dims):

@@ -104,3 +104,16 @@ def test_relevance_over_time_gates_the_sound():
     samples = rel.si.gated(heard()).samples
     assert samples[8000] == pytest.approx(0.5)
     assert samples[1000] == pytest.approx(0.5 * 10 ** (-30 / 20))
+
+
+def test_units_as_a_table_are_named_by_their_labels():
+    units = xr.DataArray(
+        [[1.0, 2.0], [3.0, 4.0]],
+        {"unit": [0, 1], "label": ("unit", ["the", "the"]), "target": ["a", "b"]},
+        ("unit", "target"),
+    )
+    table = units.si.to_table()
+    assert table.columns.tolist() == ["the", "the"]
+    assert table.loc["a"].tolist() == [1, 3]
+    with pytest.raises(AttributionError, match=r"to_units\(.*to_table"):
+        xr.DataArray([[1.0]], {"target": ["a"], "time": [0.0]}, ("target", "time")).si.to_table()

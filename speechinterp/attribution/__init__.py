@@ -6,6 +6,7 @@ from speechinterp import accessor as _accessor  # noqa: F401 - registers `result
 from speechinterp.attribution.baselines import BASELINES, MeanSpectrum, corpus_mean
 from speechinterp.attribution.coalitions import banzhaf, leave_one_out, owen, shapley
 from speechinterp.attribution.deeplift import deeplift
+from speechinterp.attribution.deletion import deletion_curves
 from speechinterp.attribution.entry import METHODS, attribute
 from speechinterp.attribution.expected import expected_gradients
 from speechinterp.attribution.faithfulness import faithfulness
@@ -36,6 +37,7 @@ __all__ = [
     "banzhaf",
     "corpus_mean",
     "deeplift",
+    "deletion_curves",
     "expected_gradients",
     "faithfulness",
     "input_x_gradient",

@@ -19,7 +19,7 @@ from speechinterp.models import SpeechModel
 from speechinterp.models.model import Heard
 from speechinterp.models.targets import Target
 
-__all__ = ["HIGHER_IS_BETTER", "SHARES", "curves", "faithfulness", "faithfulness_in"]
+__all__ = ["HIGHER_IS_BETTER", "SHARES", "curves", "faithfulness", "faithfulness_in", "fitting"]
 
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
@@ -109,7 +109,7 @@ def faithfulness_in(
         As in :func:`faithfulness`.
     """
     names = list(game.bound.names)
-    given = {method: _fitting(game, method, relevance) for method, relevance in relevances.items()}
+    given = {method: fitting(game, method, relevance) for method, relevance in relevances.items()}
     random = np.random.default_rng(seed)
     n = len(game)
     chance = random.standard_normal((n_random, n))
@@ -180,7 +180,8 @@ def _metrics(game: Game, relevance: Doubles, target: int, removed: Bools) -> dic
     }
 
 
-def _fitting(game: Game, method: str, relevance: xr.DataArray) -> Doubles:
+def fitting(game: Game, method: str, relevance: xr.DataArray) -> Doubles:
+    """Return the relevance of the units of a game [shape=(targets, units)], or refuse it if it is of others."""
     names, starts = list(game.bound.names), [s.start for s in game.players.segments]
     fits = set(relevance.dims) == {"target", "unit"} and np.array_equal(relevance["start"].values, starts)
     if not fits or not set(names) <= set(relevance["target"].values.tolist()):

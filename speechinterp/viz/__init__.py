@@ -2,6 +2,7 @@
 
 from speechinterp.viz.alignment import plot_alignment
 from speechinterp.viz.confusions import plot_confusions
+from speechinterp.viz.deletion import plot_deletion
 from speechinterp.viz.frames import plot_frames
 from speechinterp.viz.intervals import plot_intervals
 from speechinterp.viz.lenses import plot_lens, plot_trajectory
@@ -15,6 +16,7 @@ __all__ = [
     "plot_alignment",
     "plot_by_layer",
     "plot_confusions",
+    "plot_deletion",
     "plot_frames",
     "plot_intervals",
     "plot_lens",
