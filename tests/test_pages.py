@@ -16,6 +16,7 @@ import typer
 from matplotlib import pyplot
 
 import speechinterp as si
+from speechinterp import errors
 from speechinterp.cli import app
 from speechinterp.embedded import embedded_models
 from speechinterp.errors import SpeechInterpError
@@ -173,3 +174,21 @@ def test_commands_are_understood(page: str) -> None:
             command.make_context(name, rest)
         except Exception as error:
             pytest.fail(f"{line}: {error}")
+
+
+def test_every_error_and_warning_has_its_place() -> None:
+    classes = {name for name in errors.__all__ if name.endswith("Error")} - {"SpeechInterpError"}
+    assert {f"docs/errors/{name}" for name in classes} | {"docs/errors/warnings", "docs/errors/index"} == {
+        page for page in PAGES if page.startswith("docs/errors/")
+    }
+    package = Path(si.__file__).parent
+    named = re.findall(
+        r"^class (\w+Warning)\(", "\n".join(p.read_text() for p in package.rglob("*.py")), re.MULTILINE
+    )
+    assert set(named) == set(re.findall(r"^## (\w+Warning)$", PAGES["docs/errors/warnings"], re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/how-to/")])
+def test_answers_are_short(page: str) -> None:
+    for _, body in blocks(PAGES[page], "python"):
+        assert len([line for line in body.splitlines() if line.strip()]) <= 10, body
