@@ -40,14 +40,15 @@ reps.units[["label", *measures]].head(8).round(2)
 units = reps.units
 units.loc[units.manner != "vowel", ["f1", "f2"]] = np.nan
 chart = units[units.label.str.len() == 1].groupby("label")[["f1", "f2"]].mean().dropna()
-ax = chart.plot.scatter("f2", "f1", figsize=(4.5, 3.6))
+labels = {"xlabel": "F2 (Hz)", "ylabel": "F1 (Hz)"}
+ax = chart.plot.scatter("f2", "f1", figsize=(4.5, 3.6), **labels)
 for label, row in chart.iterrows():
     ax.annotate(label, (row.f2, row.f1), xytext=(4, 4), textcoords="offset points")
 ax.invert_xaxis()
 ax.invert_yaxis()
 
 # %% [markdown]
-# A vowel chart, with some odd places: each vowel is seen a few times only, in eight quite different voices. A measure
+# It looks like a vowel chart, though each vowel is seen a few times only, in eight quite different voices. A measure
 # has errors. No layer can be better than what you compare it with.
 #
 # ## Read a measure from a layer
@@ -71,13 +72,13 @@ best.unstack([1, 2]).round(2)
 # %% [markdown]
 # Energy is read from an *untrained* network as well as from the trained one: nothing was learnt about it. Formants
 # are not there before training, and after it they are about as good as in MFCC. And pitch? MFCC have it; of the model
-# there is some correlation, and an $R^2$ below 0.
+# there is some correlation, and an *R*² below 0.
 #
-# $r$ forgives a wrong level and a wrong scale, $R^2$ does not. Hz across voices is mostly *who* is speaking. MFCC
-# know that, and [chapter 3](03_probes.py) showed how this model loses it.
+# *r* forgives a wrong level and a wrong scale, *R*² does not. Hz across voices is mostly *who* is speaking. MFCC know
+# that, and [chapter 3](03_probes.py) showed how this model loses it.
 #
-# The grey line in the figure is one draw of shuffled values. A prediction that knows nothing may well have an $r$ of
-# -0.3, its interval over voices notwithstanding; its $R^2$ is 0. Look at both.
+# The grey line in the figure is one draw of shuffled values. A prediction that knows nothing may well have an *r* of
+# -0.3, its interval over voices notwithstanding; its *R*² is 0. Look at both.
 #
 # **Exercise.** Make a column of semitones about each speaker's median (`12 * np.log2(f0 / median)`). Is the melody
 # read better than Hz?
@@ -145,8 +146,10 @@ described = describe_units(reps, corpus, names)
 rows = {}
 for name in names:
     table = si.probe(described, name, probe="lda", baselines=controls)
-    rows[name] = table[table.metric == "balanced_accuracy"].groupby("baseline").score.max()
-pd.DataFrame(rows).T[["none", "random-init", "mfcc", "shuffled-labels", "majority"]].round(2)
+    table = table[table.metric == "balanced_accuracy"]
+    rows[name] = table.groupby("baseline").score.max()
+columns = ["none", "random-init", "mfcc", "shuffled-labels", "majority"]
+pd.DataFrame(rows).T[columns].round(2)
 
 # %% [markdown]
 # ## From one sound to another
@@ -168,7 +171,8 @@ def mixed(a, b):
 
 
 a, b = pairs["contrast-mine-nine-0"]
-si.Utterance("half-way", si.audio.Sound(mixed(a, b)[5], 16000), transcript="mine or nine?")
+sound = si.audio.Sound(mixed(a, b)[5], 16000)
+si.Utterance("half-way", sound, transcript="mine or nine?")
 
 
 # %%
@@ -187,7 +191,8 @@ def paths(model):
 
 # %%
 ours, theirs = paths(model), paths(AcousticFeatures("mfcc", like=model))
-table = pd.DataFrame(ours.mean(axis=0)[[0, 6]].T, index=steps, columns=["layer 0", "layer 6"])
+means = ours.mean(axis=0)
+table = pd.DataFrame({"layer 0": means[0], "layer 6": means[6]}, index=steps)
 table["MFCC"] = theirs.mean(axis=0)[0]
 labels = {"xlabel": "share of the second sound", "ylabel": "how far along"}
 ax = table.plot(figsize=(5, 3.4), marker="o", ms=3, **labels)
@@ -202,7 +207,8 @@ def steepest(paths):
     return (paths[..., 2:] - paths[..., :-2]).max(axis=-1).mean(axis=0)
 
 
-rows = {"model": steepest(ours), "random weights": steepest(paths(model.random_twin(seed=0)))}
+untrained = paths(model.random_twin(seed=0))
+rows = {"model": steepest(ours), "random weights": steepest(untrained)}
 pd.DataFrame(rows).T.assign(MFCC=steepest(theirs)[0]).round(2)
 
 # %% [markdown]
@@ -240,17 +246,19 @@ def gestures(label):
 
 
 # %%
+window = np.hanning(21) / 10
 for each in corpus:
     time = np.arange(0, each.duration, 0.005)
     track = np.zeros((len(time), 4))
     for phone in each.tier("phones"):
         track[(time >= phone.start) & (time < phone.end)] = gestures(phone.label)
-    track = np.stack([np.convolve(x, np.hanning(21) / 10, "same") for x in track.T], axis=1)
+    track = np.stack([np.convolve(x, window, "same") for x in track.T], axis=1)
     table = pd.DataFrame(track, columns=["lips", "tip", "back", "velum"])
     path = Path(f"tracks/{each.id}.csv")
     path.parent.mkdir(parents=True, exist_ok=True)
     table.assign(time=time).to_csv(path, index=False)
-ax = table.set_index(time).plot(figsize=(7, 2.4), xlabel="time (s)", title=each.transcript)
+ax = table.set_index(time).plot(figsize=(8, 2.4), xlabel="time (s)")
+title = ax.set_title(each.transcript)
 
 # %% [markdown]
 # From here on it is the same for real articulators. Take every *frame*; `add_tracks` gives each the mean of what was
@@ -277,7 +285,7 @@ plot_scores(moves[moves.target == "velum"], "pearson_r")
 # A table like this, thirteen layers by twelve channels, is what studies of articulation report. Three cautions:
 #
 # - **The null.** Tracks are smooth, so values exchanged over frames would be no fair control. `shuffled-labels` shifts each
-# track in time within its utterance. Its $r$ is not 0 but around it; $R^2$ is.
+# track in time within its utterance. Its *r* is not 0 but around it; *R*² is.
 # - **What is read?** Here gestures were *made of* phones, so a layer that has phones has gestures. With real EMA, too:
 # compare with a regression on phone labels before you say that a model knows articulation beyond phones.
 # - **Whose tongue?** Coordinates depend on the speaker and on where sensors were glued. Folds over speakers ask for what is
@@ -318,7 +326,7 @@ table.round(2)
 # scores = regress(tracked, channels, folds="utterance")
 # ```
 #
-# On English EMA of one speaker, horizontal positions are read from layers 5 to 10 of wav2vec2-base with an $r$ of .7
+# On English EMA of one speaker, horizontal positions are read from layers 5 to 10 of wav2vec2-base with an *r* of .7
 # to .8, from MFCC with .4 to .6, and from its two top layers, which were trained on something else, with less again.
 # Whisper's frames stand at other times and see 65 ms, which the times of the tables take care of. The cost grows with
 # frames: an hour of speech is 180 000. More: [regression](../methods/regression.md),
