@@ -15,6 +15,31 @@ from findings import Findings
 from speechinterp.cli.run import running
 from speechinterp.report import Heading, Paragraph, Record, write_report
 
+HELP = {
+    "across": "what A and B share and X has not; none for no matter",
+    "audio": "a sound file in place of the corpus",
+    "baseline": "what is heard instead: silence, noise, neighbour, reversed, mean, delete",
+    "by": "what A, B and X share; none for no matter",
+    "channels": "energy, f0, f1, f2, f3, or channels of --tracks; all for all of these",
+    "classifier": "the model that commands are explained to",
+    "commands": "the corpus of commands, with the tiers words and cue",
+    "exact": "how many utterances get exact Shapley values, faithfulness and sweeps",
+    "features": "the inventory of the feature table: ipa, timit39, ...",
+    "mass": "share of the flow that drawn edges carry",
+    "methods": "of attribution, with commas",
+    "mixing": "which attention: encoder, decoder, sound, text; by default where the model writes",
+    "phone_model": "a CTC model of phones; demo/wav2vec2 brings its own",
+    "probe": "logistic, ridge, lda, mlp, ...",
+    "pronunciations": "a dictionary, such as cmudict.dict",
+    "space": "of the gradients: waveform, spectrogram, log-mel; by default what the model is given",
+    "steps": "of integrated gradients, at first",
+    "text": "what is said; by default the transcript, or what the model writes",
+    "tier": "the units: phones, words, ...",
+    "tracks": "a folder with a table ID.csv for every utterance",
+    "unit": "phones, words, frames",
+    "word": "which word; {field} is what the corpus knows; empty for all",
+}
+
 
 @contextmanager
 def study(
@@ -42,10 +67,8 @@ def study(
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--on-bad", choices=("raise", "skip"), default="raise")
     for option, default in more.items():
-        name_of = f"--{option.replace('_', '-')}"
-        parser.add_argument(
-            name_of, default=default, type=type(default), help=f"[default: {default or 'none'}]"
-        )
+        told = HELP[option] + (f" [default: {default}]" if default != "" else "")
+        parser.add_argument(f"--{option.replace('_', '-')}", default=default, type=type(default), help=told)
     asked = parser.parse_args()
     settings = {key: value for key, value in vars(asked).items() if key != "out"}
     try:
