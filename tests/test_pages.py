@@ -148,6 +148,12 @@ def test_examples_run(page: str, request, monkeypatch, tmp_path: Path, capsys) -
         )
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_escapes(page: str) -> None:
+    fences = set(re.findall(r"^ *```([\w{}.-]+)", PAGES[page], re.MULTILINE))
+    assert fences <= {"python", "sh", "r", "text", "{eval-rst}", "{toctree}", "{include}"}
+
+
 def commands(text: str) -> list[str]:
     """Return the commands that a page shows, in blocks and in lines."""
     shell = "\n".join(body for _, body in blocks(text, "sh")).replace("\\\n", " ")
