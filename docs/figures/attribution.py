@@ -47,11 +47,21 @@ figure.legend(loc="outside upper right", ncols=4, fontsize=8, frameon=False)
 
 found = auc.set_index(["method", "space", "baseline"]).value
 assert found.loc["leave-one-out"].min() > 0.99
-assert (found.loc[["attn-lrp", "lime", "kernel-shap"]] == 1).all()
-assert found.loc["saliency"].between(0.9, 0.94).all()
+assert found.loc["shapley"].min() > 0.98
+assert (found.loc[["attn-lrp", "lime", "banzhaf"]] == 1).all()
+assert found["kernel-shap", "words", "silence"] > 0.99
+assert 0.97 < found["rise", "spectrogram", "silence"] < 0.99
+assert found.loc[["saliency", "smoothgrad"]].between(0.9, 0.94).all()
 assert found["input-x-gradient", "features", ""] < 0.35
 assert 0.6 < found["input-x-gradient", "waveform", ""] < 0.7
-fine = table[(table.metric == "auc") & (table.axis == "10 ms") & (table.method == "saliency")]
-fine = fine.set_index("space").value
-assert fine["features"] < 0.53
-assert 0.6 < fine["waveform"] < fine["spectrogram"] < 0.7
+fine = (
+    table[(table.metric == "auc") & (table.axis == "10 ms")].set_index(["method", "space", "baseline"]).value
+)
+assert fine["attn-lrp", "waveform", ""] > 0.93
+assert fine["rise", "spectrogram", "silence"] > 0.84
+for method in ("saliency", "smoothgrad"):
+    assert fine[method, "features", ""] < 0.53
+    assert 0.6 < min(fine[method, "waveform", ""], fine[method, "spectrogram", ""])
+assert found["integrated-gradients", "features", "silence"] > 0.99
+assert found.loc["integrated-gradients"].between(0.9, 1).all()
+assert 0.63 < fine.loc["integrated-gradients"].min() < fine.loc["integrated-gradients"].max() < 0.71
