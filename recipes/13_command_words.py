@@ -39,7 +39,7 @@ def explained(
         tables["faithfulness"] = table[table.method != "random"]
         tables["sweeps"] = sweep(model, utterance, target=target)
     found["leave-one-out, random weights"] = leave_one_out(twin, utterance, target=target)
-    found["chance"] = by_chance(found["leave-one-out"], asked.seed, number)
+    found["random relevance"] = by_chance(found["leave-one-out"], asked.seed, number)
     if gold := deciding(utterance, names):
         known = {method: each.sel(target=list(gold)) for method, each in found.items()}
         tables["tops"] = localisation(known, gold)

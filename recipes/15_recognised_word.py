@@ -40,7 +40,7 @@ def places(
     """Explain one utterance by every model and by chance, and compare with the span of the word."""
     found = {name: relevance_of(model, utterance, asked) for name, model in models.items()}
     relevance = next(iter(found.values()))
-    found["chance"] = by_chance(relevance, asked.seed, number)
+    found["random relevance"] = by_chance(relevance, asked.seed, number)
     spans = zip(relevance.target_start.values, relevance.target_end.values, strict=True)
     named = zip(relevance.target.values.tolist(), spans, strict=True)
     gold = {name: [si.Segment(*map(float, span), name)] for name, span in named}

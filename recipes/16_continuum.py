@@ -34,7 +34,7 @@ def heard_as(heard: Representations, known: Representations, layer: int) -> pd.D
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced"))
         classifier.fit(vectors[train], known.units.label[train] == to)
         p = classifier.predict_proba(tested[units.index])[:, 1]
-        found.append(units.assign(p=p, layer=layer))
+        found.append(units.assign(p=p.astype(float), layer=layer))
     return pd.concat(found)
 
 

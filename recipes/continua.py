@@ -40,7 +40,8 @@ def drawn(means: pd.DataFrame) -> Figure:
         for before, rows in means[means.layer == layer].groupby("before"):
             style = {"color": COLOURS[str(before)], "marker": "o", "markersize": 3}
             ax.errorbar(rows.step, rows["mean"], rows["sem"], label=f"before {before}", **style)
-        ax.set(title=f"layer {layer}", xlabel="share of the assimilated form", ylim=(0, 1))
-    figure.axes[0].set_ylabel("p(assimilated nasal)")
+        ax.set(title=f"layer {layer}", ylim=(0, 1))
+    figure.axes[0].set_ylabel("Probability of the assimilated nasal")
+    figure.supxlabel("Share of the assimilated form", fontsize=10)
     figure.axes[0].legend(frameon=False, fontsize=8)
     return figure
