@@ -170,9 +170,15 @@ def test_commands_are_understood(page: str) -> None:
         if "..." in line or "…" in line:
             continue
         if words[0] == "python":
-            recipe = CHECKOUT / words[1]
             if (CHECKOUT / "recipes").is_dir():
+                recipe = CHECKOUT / words[1]
                 assert recipe.is_file(), line
+                known = recipe.read_text(encoding="utf-8") + (CHECKOUT / "recipes/study.py").read_text(
+                    "utf-8"
+                )
+                for option in (word for word in words if word.startswith("--") and word != "--help"):
+                    plain_name = option.removeprefix("--").replace("-", "_")
+                    assert re.search(rf'"{option}"|\b{plain_name}=', known), f"{line}: no option {option}"
             continue
         try:
             name, command, rest = group.resolve_command(typer.Context(group), words[1:])
