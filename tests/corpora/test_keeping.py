@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from speechinterp.corpora.keeping import keep_each, write_whole
-from speechinterp.errors import AudioError, CorpusError, MixingError
+from speechinterp.corpora.keeping import Journal, keep_each, write_whole
+from speechinterp.errors import AudioError, CorpusError, MixingError, StoreError
 
 IDS = ["a/1", "a/2", "b/1"]
 
@@ -76,3 +76,24 @@ def test_a_full_disk_is_not_a_bad_utterance(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="No space left"):
         keep_each(corpus(), tmp_path, str.upper, full, print, fatal=MixingError, on_bad="skip", progress=None)
+
+
+def test_a_journal_goes_on_after_its_last_whole_line(tmp_path: Path) -> None:
+    path = tmp_path / "parts" / "scores.jsonl"
+    journal = Journal(path, {"model": "m", "seed": 0})
+    journal.write({"utterance": "a/1", "rows": [{"layer": 0, "score": 0.1 + 0.2, "label": "ə"}]})
+    journal.write({"utterance": "a/2", "skipped": "no words"})
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"utterance": "b/1", "rows": [{"lay')
+    again = Journal(path, {"model": "m", "seed": 0})
+    assert again.rows == {"a/1": [{"layer": 0, "score": 0.1 + 0.2, "label": "ə"}]}
+    assert again.skipped == {"a/2": "no words"}
+    again.write({"utterance": "b/1", "rows": []})
+    assert list(Journal(path, {"model": "m", "seed": 0}).rows) == ["a/1", "b/1"]
+
+
+def test_a_journal_of_another_study_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    Journal(path, {"model": "m", "seed": 0})
+    with pytest.raises(StoreError, match="another study: seed differs"):
+        Journal(path, {"model": "m", "seed": 1})
