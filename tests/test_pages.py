@@ -37,7 +37,7 @@ LONG = {
     f"docs/{page}"
     for page in (
         "methods/attribution", "methods/ctc-lens", "methods/description-length", "methods/faithfulness",
-        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens", "tutorial-2025",
+        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens", "tutorial-2025", "index", "gallery/whisper-word",
     )
 }  # fmt: skip
 REAL = {"docs/gallery/whisper-word"}
@@ -113,9 +113,7 @@ def run(page: str, text: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(
-            page, marks=[pytest.mark.long] if page in LONG else [pytest.mark.real] if page in REAL else []
-        )
+        pytest.param(page, marks=[pytest.mark.long] * (page in LONG) + [pytest.mark.real] * (page in REAL))
         for page, text in PAGES.items()
         if blocks(text, "python")
     ],
