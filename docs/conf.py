@@ -18,7 +18,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
 ]
-extensions += [name for name in ("sphinx-mathjax-offline",) if find_spec(name)]  # else formulas need a network
+if find_spec("sphinx-mathjax-offline"):  # without it, formulas need a network
+    extensions.append("sphinx-mathjax-offline")
 exclude_patterns = ["_build", "conf.py", "figures", "practical/notebooks"]  # scripts that are no pages
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]

@@ -37,7 +37,8 @@ LONG = {
     f"docs/{page}"
     for page in (
         "methods/attribution", "methods/ctc-lens", "methods/description-length", "methods/faithfulness",
-        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens", "tutorial-2025", "index", "gallery/whisper-word",
+        "methods/probing", "methods/shapley", "methods/similarity", "methods/tuned-lens",
+        "tutorial-2025", "index", "gallery/whisper-word",
     )
 }  # fmt: skip
 REAL = {"docs/gallery/whisper-word"}
