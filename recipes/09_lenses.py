@@ -13,6 +13,7 @@ NAACL; Belrose, N., et al. (2023). Eliciting latent predictions from transformer
 """
 
 from functools import partial
+from textwrap import shorten
 
 import pandas as pd
 from study import study
@@ -37,9 +38,10 @@ def main() -> None:
         by_layer = ", ".join(f"{score:.0%}" for score in errors.sort_values("layer").score)
         this.write("rates", rates, plot_lens(rates), f"errors by layer: {by_layer}")
         first = tables[0][tables[0].utterance == tables[0].utterance.iloc[0]]
-        said = "\n".join(f"layer {row.layer}: {row.transcript}" for row in first.itertuples())
+        said = "\n".join(f"layer {row.layer}: {shorten(row.transcript, 120)}" for row in first.itertuples())
         this.write("transcripts", table, says=f"{first.reference.iloc[0]!r}\n{said}")
-        this.write("regressive", lenses.regressive(table, normalise=form))
+        lost = lenses.regressive(table, normalise=form)
+        this.write("regressive", lost, says=f"{len(lost)} words that a layer has right and the top has wrong")
 
         with this.run.progress("training the tuned lens") as progress:
             table = lenses.tuned(this.model, this.corpus, seed=this.asked.seed, out=parts, progress=progress)

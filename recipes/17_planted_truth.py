@@ -17,7 +17,7 @@ context mixing in speech transformers. EMNLP; and Pastor, E., Koudounas, A., Att
 
 from functools import partial
 
-from attributions import explained, means
+from attributions import explained, means, told
 from study import study
 
 import speechinterp as si
@@ -49,15 +49,18 @@ def main() -> None:
         figure = plot_intervals(
             best, "measure", "mean", "Cue is the largest source (%)", colour="weights", percent=True
         )
-        this.write("mixing", best, figure, f"mixing in the {wanted} of {this.model.id}, best layers")
+        this.write(
+            "mixing",
+            best,
+            figure,
+            f"mixing in the {wanted} of {this.model.id}, best layers: {told(best, 'measure')}",
+        )
 
         classifier = si.load_model(asked.classifier, device=asked.device)
         commands = this.some(asked.commands)
         for name, model in {"none": classifier, "random-init": classifier.random_twin(seed)}.items():
-            told = partial(explained, model, classifier, asked.methods.split(","), seed)
-            found = this.each(
-                f"attribution-{name}", lambda heard, _, told=told: {"hits": told(heard)}, commands
-            )
+            ask = partial(explained, model, classifier, asked.methods.split(","), seed)
+            found = this.each(f"attribution-{name}", lambda heard, _, ask=ask: {"hits": ask(heard)}, commands)
             hits.append(found["hits"].assign(weights=WEIGHTS[name]))
         for metric, axis in (("hit", "Deciding word on top (%)"), ("auc", "Localisation AUC (%)")):
             table = means(
@@ -65,7 +68,12 @@ def main() -> None:
             )
             table = table.sort_values("mean", ascending=False)
             figure = plot_intervals(table, "method", "mean", axis, colour="weights", percent=True)
-            this.write(f"attribution_{metric}", table, figure, f"attribution of what {classifier.id} chooses")
+            this.write(
+                f"attribution_{metric}",
+                table,
+                figure,
+                f"of what {classifier.id} chooses: {told(table, 'method')}",
+            )
 
 
 if __name__ == "__main__":

@@ -91,3 +91,11 @@ def means(
         return table if chance is None else table.assign(chance=chance)
     expected = every.groupby(list(by), sort=False)[chance].mean().rename("chance").reset_index()
     return table.merge(expected, on=list(by))
+
+
+def told(table: pd.DataFrame, names: str) -> str:
+    """Return the means of the model, and those of its random weights in brackets."""
+    model, twin = (
+        table[table.weights == each].set_index(names)["mean"] for each in ("model", "random weights")
+    )
+    return ", ".join(f"{name} {mean:.0%} ({twin[name]:.0%})" for name, mean in model.items())

@@ -20,7 +20,7 @@ def listed(n: int) -> si.Corpus:
 
 @pytest.mark.parametrize(
     ("n", "wanted", "kept"),
-    [(10, 3, [0, 3, 6]), (10, 10, range(10)), (10, 99, range(10)), (10, None, range(10)), (9, 0, range(9)), (3, 1, [0])],
+    [(10, 3, [0, 3, 6]), (9, 9, range(9)), (10, 99, range(10)), (10, None, range(10)), (9, 0, range(9)), (3, 1, [0])],
 )  # fmt: skip
 def test_some_are_evenly_spread(n: int, wanted: int | None, kept) -> None:
     assert list(spread(listed(n), wanted).ids) == [f"u{number:02d}" for number in kept]
