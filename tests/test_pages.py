@@ -131,7 +131,7 @@ def test_examples_run(page: str, request, monkeypatch, tmp_path: Path, capsys) -
         pytest.skip("CTC alignment needs torchaudio")
     monkeypatch.chdir(tmp_path)
     if page.startswith("docs/methods"):  # what probes say of rare labels, as their pages do
-        warnings.filterwarnings("ignore", "Left out|All folds", UserWarning)
+        warnings.filterwarnings("ignore", category=si.probing.LeftOutWarning)
     if page in REAL:
         assets = request.getfixturevalue("assets")
         warnings.simplefilter("ignore")

@@ -43,7 +43,7 @@ accuracy[["score", "ci_low", "ci_high", "n_test"]].round(3)
 # tested; they are left out and counted. Now that you have read it:
 
 # %%
-warnings.filterwarnings("ignore", message="Left out")
+warnings.filterwarnings("ignore", category=si.probing.LeftOutWarning)
 
 # %% [markdown]
 # Layer 4 has 99 % right, in voices that the probe has never heard, and the interval is over voices. Is that much?

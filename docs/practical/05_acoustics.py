@@ -140,7 +140,7 @@ found.round(2)
 # %%
 import warnings
 
-warnings.filterwarnings("ignore", message="Left out")
+warnings.filterwarnings("ignore", category=si.probing.LeftOutWarning)
 names = ["voicing", "manner", "place", "height", "backness"]
 described = describe_units(reps, corpus, names)
 rows = {}

@@ -12,8 +12,10 @@ from speechinterp.probing.regression import regress
 from speechinterp.probing.targets import describe_units
 from speechinterp.probing.trajectories import add_tracks
 from speechinterp.probing.transfer import transfer
+from speechinterp.probing.units import LeftOutWarning
 
 __all__ = [
+    "LeftOutWarning",
     "Linear",
     "add_tracks",
     "adjacent_pairs",

@@ -30,7 +30,7 @@ from speechinterp.probing.logistic import Logistic
 from speechinterp.probing.mlp import MLP
 from speechinterp.probing.scores import METRICS, Counts, intervals, metrics, resamples
 from speechinterp.probing.table import check_confidence
-from speechinterp.probing.units import check_column, finite, in_order
+from speechinterp.probing.units import LeftOutWarning, check_column, finite, in_order
 from speechinterp.representations import Representations
 
 __all__ = ["transfer"]
@@ -74,7 +74,7 @@ def transfer(
 
     Warns
     -----
-    UserWarning
+    LeftOutWarning
         If units of `test` are left out, since their label is not in `train`.
     """
     check_confidence(confidence)
@@ -93,7 +93,7 @@ def transfer(
         warnings.warn(
             f"Left out {int(np.sum(~known))} of {len(new)} units to test, whose labels are not in training: "
             f"{shortlist(odd)}",
-            UserWarning,
+            LeftOutWarning,
             stacklevel=2,
         )
         new, new_rows = new[known].reset_index(drop=True), new_rows[known]

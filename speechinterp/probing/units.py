@@ -12,9 +12,13 @@ from speechinterp.errors import ProbeError, shortlist
 from speechinterp.probing.folds import Integers, rare_labels
 from speechinterp.representations import Representations
 
-__all__ = ["check_column", "finite", "in_order", "matching", "usable"]
+__all__ = ["LeftOutWarning", "check_column", "finite", "in_order", "matching", "usable"]
 
 KEY = ["utterance", "start", "end", "label"]
+
+
+class LeftOutWarning(UserWarning):
+    """Units were left out of a probe, since they cannot be both trained and tested."""
 
 
 def check_column(units: pd.DataFrame, name: str, fix: str = "") -> None:
@@ -101,7 +105,7 @@ def usable(labels: pd.Series, groups: Integers) -> tuple[npt.NDArray[np.bool_], 
         warnings.warn(
             f"Left out {left_out} of {len(keep)} units, which cannot be both trained and tested: "
             + "; ".join(reasons),
-            UserWarning,
+            LeftOutWarning,
             stacklevel=4,
         )
     return keep, rare
