@@ -46,15 +46,10 @@ def main() -> None:
         table = table[table.attention == wanted]
         best = table.loc[table.groupby(["baseline", "measure"], sort=False)["mean"].idxmax()]
         best = best.sort_values("mean", ascending=False).assign(weights=best.baseline.map(WEIGHTS))
-        figure = plot_intervals(
-            best, "measure", "mean", "Cue is the largest source (%)", colour="weights", percent=True
-        )
-        this.write(
-            "mixing",
-            best,
-            figure,
-            f"mixing in the {wanted} of {this.model.id}, best layers: {told(best, 'measure')}",
-        )
+        axis = "Cue is the largest source (%)"
+        figure = plot_intervals(best, "measure", "mean", axis, colour="weights", percent=True)
+        says = f"mixing in the {wanted} of {this.model.id}, best layers: {told(best, 'measure')}"
+        this.write("mixing", best, figure, says)
 
         classifier = si.load_model(asked.classifier, device=asked.device)
         commands = this.some(asked.commands)
@@ -68,12 +63,8 @@ def main() -> None:
             )
             table = table.sort_values("mean", ascending=False)
             figure = plot_intervals(table, "method", "mean", axis, colour="weights", percent=True)
-            this.write(
-                f"attribution_{metric}",
-                table,
-                figure,
-                f"of what {classifier.id} chooses: {told(table, 'method')}",
-            )
+            says = f"of what {classifier.id} chooses: {told(table, 'method')}"
+            this.write(f"attribution_{metric}", table, figure, says)
 
 
 if __name__ == "__main__":
