@@ -110,8 +110,8 @@ accuracy.pivot(index="noun", columns="layer", values="score").round(2)
 #
 # ## How sure are you?
 #
-# 64 nouns are few. The interval comes from drawing the eight voices again and again, since two nouns of one voice are
-# not two independent observations.
+# 64 nouns are few. The interval comes from drawing what was kept whole in a fold again and again, here the eight
+# pairs of nouns: two utterances of *rose* are not two independent observations.
 
 # %%
 last = scores[(scores.metric == "accuracy") & (scores.layer == 6)]
@@ -122,7 +122,8 @@ last[["baseline", "score", "ci_low", "ci_high", "n_test"]].round(2)
 # 50 %. A difference that is not larger than theirs is no result: below the last layer be silent about 5 or 10 points.
 # And do not be surprised by them either: already the convolution below the first layer reaches beyond the noun.
 #
-# **Exercise.** The nouns of the test were new, but not the voices. Do it the other way round, with `folds="speaker"`.
+# **Exercise.** The nouns of the test were new, but not the voices. Do it the other way round, with `folds="speaker"`:
+# then intervals are over voices too.
 
 # %% tags=["hide-cell"] jupyter={"source_hidden": true}
 voices = si.probe(heard, "number", folds="speaker", probe="ridge")

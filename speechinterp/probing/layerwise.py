@@ -78,7 +78,8 @@ def probe(
         A column of types, for a control task: each type gets a label at random, and the rows ``control-task`` and
         the metric ``selectivity`` say how well these are learnt, see :mod:`speechinterp.probing.control_task`.
     confidence
-        The share of bootstrap resamples of speakers that lie in [ci_low, ci_high].
+        The share of bootstrap resamples that lie in [ci_low, ci_high]. What `folds` keeps whole is resampled: speakers,
+        utterances or the groups of another column; utterances for random folds.
     shared_speakers
         Accept given fold numbers that put one speaker in several folds.
     device
