@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import jupytext
+
 import speechinterp
 
 project = "speechinterp"
@@ -55,8 +56,9 @@ def offer_notebook(app, name, source):
         folder = Path(app.srcdir) / "practical" / "notebooks"
         folder.mkdir(exist_ok=True)
         jupytext.write(jupytext.reads(source[0], "py:percent"), folder / f"{title}.ipynb")
-        files = f"{{download}}`this chapter as a notebook <notebooks/{title}.ipynb>`, {{download}}`as a script <{title}.py>`"
-        source[0] += f"\n# %% [markdown]\n# ---\n# To work with: {files}\n"
+        notebook = f"{{download}}`this chapter as a notebook <notebooks/{title}.ipynb>`"
+        script = f"{{download}}`as a script <{title}.py>`"
+        source[0] += f"\n# %% [markdown]\n# ---\n# To work with: {notebook}, {script}\n"
 
 
 def setup(app):
