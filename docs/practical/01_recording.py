@@ -46,7 +46,9 @@ for each in corpus[:4]:
 # %% tags=["hide-cell"] jupyter={"source_hidden": true}
 whisper = si.load_model("demo/whisper")
 for each in corpus[:4]:
-    print(f"said    {each.transcript}\nwav2vec {model.transcribe(each)}\nwhisper {whisper.transcribe(each)}\n")
+    print(
+        f"said    {each.transcript}\nwav2vec {model.transcribe(each)}\nwhisper {whisper.transcribe(each)}\n"
+    )
 
 # %% [markdown]
 # ## When is it said?
