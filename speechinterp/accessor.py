@@ -74,8 +74,9 @@ class Relevance:
         edges = np.array([[s.start, s.end] for s in segments]).reshape(-1, 2) - CLOSE
         bounds = np.searchsorted(times, edges, side="left")
         if not (bounds[:, 1] > bounds[:, 0]).any():
+            place = f" from {segments[0].start:.3f} s to {segments[-1].end:.3f} s" if segments else ""
             raise AttributionError(
-                f"{len(segments)} units from {edges.min(initial=0):.3f} s to {edges.max(initial=0):.3f} s",
+                f"{len(segments)} units{place}",
                 expected=f"units within the sound, from 0 to {times[-1]:.3f} s",
                 cause="times in samples or milliseconds, the tier of another utterance, or a tier without labels",
                 fix="utterance.tiers['words'] of the same utterance",
