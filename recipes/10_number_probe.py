@@ -1,7 +1,7 @@
 """Is the number of a noun read from sound that does not tell it?
 
     python recipes/10_number_probe.py
-    python recipes/10_number_probe.py --model demo/wav2vec2
+    python recipes/10_number_probe.py --model demo/whisper          # whose encoder does not use the cue
 
 In the embedded corpus *rose* and *rows* sound the same; one word before or after, the cue, says which it is. Probes of
 singular or plural on the vectors of the noun: in the whole sentence, by the place of the cue, and with the noun cut out
@@ -27,7 +27,7 @@ COLUMNS = ("target", "number", "homophones", "cue_place", "cue_distance")
 
 def main() -> None:
     """Probe the noun in its sentence, by where the cue is, and alone."""
-    with study(__doc__, corpus="demo?type=homophone") as this:
+    with study(__doc__, model="demo/wav2vec2", corpus="demo?type=homophone") as this:
         for pool in ("mean", "slice"):
             reps, controls = this.extract("words", pool, columns=COLUMNS)
             noun = (reps.units.label == reps.units.target).to_numpy()
