@@ -28,7 +28,7 @@ lint: $(VENV)/installed-lint ## style, format and types
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs ## the documentation, into docs/_build/html; a warning is an error
-	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html
 
 wheel: $(VENV)/installed ## sdist and wheel, into dist
 	$(PIP) build

@@ -64,3 +64,4 @@ def offer_notebook(app, name, source):
 def setup(app):
     """Connect the above."""
     app.connect("source-read", offer_notebook)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
