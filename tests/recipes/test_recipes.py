@@ -61,9 +61,12 @@ STUDIES = {
     ),
 }
 WITHOUT_FIGURE = {"cues", "table", "summary"}
+LONG = ("11_homophones", "13_command_words", "15_recognised_word", "17_planted_truth")
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in STUDIES]
+)
 def test_it_writes_tables_figures_and_a_page(recipe, name: str) -> None:
     arguments, tables = STUDIES[name]
     out = recipe(name, *arguments)
