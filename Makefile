@@ -16,6 +16,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
 
+docs: export OMP_NUM_THREADS = 1 # the small models of the practical are slower with more
+
 demo: $(VENV)/installed ## the main job on the embedded corpus, into runs/demo
 	$(BIN)/speechinterp demo --out runs/demo $(ARGS)
 
@@ -28,7 +30,7 @@ lint: $(VENV)/installed-lint ## style, format and types
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs ## the documentation, into docs/_build/html; a warning is an error
-	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
 wheel: $(VENV)/installed ## sdist and wheel, into dist
 	$(PIP) build

@@ -76,6 +76,13 @@ def align(
     >>> tiers = si.align(si.load_model("demo/wav2vec2"), utterance)  # doctest: +SKIP
     >>> tiers["words"][0]  # doctest: +SKIP
     """
+    if not isinstance(utterance, Utterance):
+        raise AlignmentError(
+            f"{type(utterance).__name__} {str(utterance)[:60]!r} to be aligned",
+            expected="an utterance",
+            cause="the sound file itself, or its samples",
+            fix="si.Utterance('me', Path('me.wav'), transcript='what is said')",
+        )
     words = transcript_words(utterance, text)
     if model.family.has_decoder:
         from speechinterp.align.whisper import align_whisper
@@ -96,7 +103,7 @@ def align(
             f"utterance {utterance.id!r}: {model.id} hears something else than its text (confidence {sure:.2f}; "
             f"below {LOW:g} the text is often another's). Its boundaries are not to be trusted",
             AlignmentWarning,
-            stacklevel=2,
+            stacklevel=3,  # the room is called, and calls this
         )
     return alignment
 

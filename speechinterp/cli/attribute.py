@@ -36,7 +36,7 @@ READING = (
 FAITHFUL = (
     "Units are taken away and put back in the order of their relevance. better_than is the share of random relevances "
     "that a method beats: a half is chance. deletion_auc, sufficiency and infidelity are good where they are low, "
-    "insertion_auc and comprehensiveness where they are high. Intervals are over speakers."
+    "insertion_auc and comprehensiveness where they are high."
 )
 
 
@@ -59,6 +59,9 @@ class Method(str, Enum):
     rise = "rise"
 
 
+METHODS = f"How relevance is found: {', '.join(method.value for method in Method)}."
+
+
 class SpaceName(str, Enum):
     """On what axis."""
 
@@ -72,7 +75,7 @@ class SpaceName(str, Enum):
 def attribute(
     model: Model = MODEL,
     sound: Heard = CORPUS,
-    method: Annotated[Method, typer.Option("--method", help="How relevance is found.")] = Method.shapley,
+    method: Annotated[Method, typer.Option("--method", metavar="METHOD", help=METHODS)] = Method.shapley,
     target: Annotated[
         str | None,
         typer.Option(
@@ -155,6 +158,11 @@ def _unit(unit: str) -> str | Windows:
     return Windows(float(unit)) if re.fullmatch(r"\d*\.?\d+", unit) else unit
 
 
+def _tiers(unit: str | Windows) -> list[str]:
+    """Return the tiers to draw: words and phones, and first that of the units."""
+    return list(dict.fromkeys([*([unit] if isinstance(unit, str) else []), "words", "phones"]))
+
+
 def _baseline(name: str | None, corpus: Corpus, sample_rate: int) -> Any:
     from speechinterp.attribution import corpus_mean
 
@@ -193,7 +201,7 @@ def _write(run: Run, out: Path, found: Attributed) -> None:
         figure = _faithful_figure(summary, out, first)
         run.say(summary.round(3).to_string(index=False))
         sections = [
-            Heading("Is it faithful?"), Paragraph(f"{FAITHFUL} Judged by {faithful['judge'].iloc[0]}."),
+            Heading("Is it faithful?"), Paragraph(f"{FAITHFUL} {_over(faithful)}"),
             Picture(figure, "Share of random relevances that the method beats, by metric"),
             Table(summary, "Means over utterances and targets. All rows are in faithfulness.csv."),
         ]  # fmt: skip
@@ -239,6 +247,18 @@ def _summed_up(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     return means.merge(beaten, on=by)
 
 
+def _over(table: pd.DataFrame) -> str:
+    """Say what intervals are over, and who judges."""
+    judged = f"Judged by {table['judge'].iloc[0]}."
+    if table["speaker"].nunique() > 1:
+        return f"{judged} Intervals are over speakers."
+    if table["utterance"].nunique() > 1:
+        return f"{judged} Intervals are over utterances."
+    return (
+        f"{judged} One recording has no interval, and few units have few orders: others may tell otherwise."
+    )
+
+
 def _faithful_figure(summary: pd.DataFrame, out: Path, first: xr.DataArray) -> Path:
     from speechinterp.viz import plot_intervals, save_figure
 
@@ -261,7 +281,8 @@ def _shown(
     id_ = str(relevance.attrs["utterance"])
     utterance, rate = found.corpus[id_], found.model.sample_rate
     name = "attribution" if number == 0 else f"attribution-{number + 1}"
-    png, pdf = save_figure(plot_relevance(relevance, utterance), out / name)
+    figure = plot_relevance(relevance, utterance, tiers=_tiers(found.unit))
+    png, pdf = save_figure(figure, out / name)
     targets = [str(each).strip() for each in units.target.values]
     for n, target in enumerate(targets):
         relevance.si.to_sound(out / "sounds" / id_ / f"{n + 1}-{_safe(target)}.wav", utterance, target=n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,10 +39,12 @@ def sound_or_corpus(sound: str, transcript: str | None = None) -> Corpus:
         If there is no such sound or corpus, or a transcript is given for a whole corpus.
     """
     from speechinterp import Corpus, Utterance, load_corpus, read_annotation
+    from speechinterp.corpora.annotated import annotation_tiers
     from speechinterp.corpora.files import read_text
     from speechinterp.errors import CorpusError
 
-    path = Path(sound)
+    place, asks, option = sound.partition("?")
+    path, channel = Path(place), re.fullmatch(r"channel=(\d+)", option)
     if not path.is_file() or path.suffix.lower() == ".csv":
         if transcript is not None:
             raise CorpusError(
@@ -51,12 +54,18 @@ def sound_or_corpus(sound: str, transcript: str | None = None) -> Corpus:
                 fix="name a sound file, or leave --transcript out",
             )
         return load_corpus(sound)
+    if asks and not channel:
+        raise CorpusError(f"{option!r} after a sound file", expected="channel=N", fix=f"{place}?channel=0")
     beside = [path.with_suffix(suffix) for suffix in (".TextGrid", ".textgrid", ".eaf")]
-    tiers = next((read_annotation(each) for each in beside if each.is_file()), {})
+    found = next((each for each in beside if each.is_file()), None)
+    tiers = annotation_tiers(read_annotation(found).values(), found.name, path) if found else {}
     texts = [path.with_suffix(suffix) for suffix in (".txt", ".lab")]
     if transcript is None:
         transcript = next((read_text(each, each.name).strip() for each in texts if each.is_file()), None)
-    return Corpus.of([Utterance(path.stem, path, transcript=transcript, tiers=tiers)], path.stem)
+    utterance = Utterance(
+        path.stem, path, transcript=transcript, tiers=tiers, channel=int(channel[1]) if channel else None
+    )
+    return Corpus.of([utterance], path.stem)
 
 
 def spread(corpus: Corpus, wanted: int | None) -> Corpus:

@@ -127,20 +127,31 @@ def read_text(path: Path, name: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _prefix(name: str, n: int) -> str:
+    if len(name) < n:
+        raise CorpusError(
+            f"speaker=prefix:{n}, and a recording called {name!r}",
+            expected=f"names of at least {n} letters",
+            cause="speakers whose names are not equally long",
+            fix="a smaller N, a folder for every speaker, or a table with a column speaker (table:FILE.csv)",
+        )
+    return name[:n]
+
+
 def speaker_rule(rule: str) -> Callable[[str], str | None]:
     """Return the function from utterance ids to speakers that ``folder``, ``prefix:N`` or ``none`` means.
 
     Raises
     ------
     CorpusError
-        If the rule is unknown.
+        If the rule is unknown; the function raises it for a name shorter than N letters.
     """
     if rule == "none":
         return lambda id_: None
     if rule == "folder":
         return lambda id_: id_.split("/")[-2] if "/" in id_ else None
     if match := re.fullmatch(r"prefix:([1-9]\d*)", rule):
-        return lambda id_: id_.split("/")[-1][: int(match[1])]
+        return lambda id_: _prefix(id_.split("/")[-1], int(match[1]))
     raise CorpusError(
         f"speaker={rule}",
         expected="folder (the recording's folder), prefix:N (the first N letters of its name) or none",

@@ -150,7 +150,8 @@ def _button(segment: Segment, value: float, most: float) -> str:
     red, green, blue, dark = _colour(value / most)
     digits = min(max(0, 2 - math.floor(math.log10(most))), 6)
     style = f"background: rgb({red}, {green}, {blue}); color: {'#fff' if dark else '#1c1c1c'}"
-    return f'<button type="button" {times} style="{style}">{label}<small>{value:+.{digits}f}</small></button>'
+    shown = f"{value:+.{digits}f}" if round(value, digits) else "0"
+    return f'<button type="button" {times} style="{style}">{label}<small>{shown}</small></button>'
 
 
 def _colour(share: float) -> tuple[int, int, int, bool]:

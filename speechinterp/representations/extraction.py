@@ -16,7 +16,7 @@ import torch
 
 import speechinterp
 from speechinterp.corpora import Corpus
-from speechinterp.errors import AnnotationError, FrameError, StoreError, check_choice
+from speechinterp.errors import AnnotationError, CorpusError, FrameError, StoreError, check_choice
 from speechinterp.frames import RULES, FrameRule
 from speechinterp.representations.encoder import Encoder, deviation
 from speechinterp.representations.plan import cut_into_shards
@@ -89,6 +89,13 @@ def extract(
     A model in another number format than float32 is compared with itself in float32 on the first utterances;
     the result is in ``meta["deviation"]``.
     """
+    if not isinstance(corpus, Corpus):
+        raise CorpusError(
+            f"a corpus of type {type(corpus).__name__}",
+            expected="a corpus",
+            cause="utterances of your own, or the name of a corpus",
+            fix="si.Corpus.of([utterance, ...]), or si.load_corpus(name)",
+        )
     _check(unit, pool, rule, on_bad, shard)
     part, n_parts = shard
     keeper = _TemporaryFolder() if out is None else None

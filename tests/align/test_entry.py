@@ -8,6 +8,7 @@ import warnings
 import pytest
 from align.letters import SPANS, letter_model, plant, spoken
 from align.planted import LETTERS_HEARD, SAID, SPANNING, Planted, frames, utterance
+from tiny import tiny_model
 
 import speechinterp as si
 from speechinterp.align import Alignment, AlignmentWarning, entry
@@ -40,6 +41,11 @@ def test_silence_has_low_confidence(planted: Planted) -> None:
 def test_models_that_write_nothing_are_refused() -> None:
     with pytest.raises(ModelError, match="does not write text"):
         si.align(si.load_model("demo/untrained"), utterance([("_", 30)], "add"))
+
+
+def test_a_file_is_no_utterance() -> None:
+    with pytest.raises(AlignmentError, match=r"str 'me.wav'.*si.Utterance"):
+        si.align(tiny_model("whisper"), "me.wav")
 
 
 def test_whole_words_can_be_the_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:

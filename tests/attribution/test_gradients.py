@@ -60,6 +60,8 @@ def test_silence_absent_words_and_broken_weights_are_refused():
         attribution.saliency(model, quiet, target())
     with pytest.raises(TargetError, match="not in the transcript: a, note"):
         attribution.saliency(model, heard(), targets.ctc("cat"))
+    with pytest.raises(TargetError, match=r"si.targets.named\('a'\)"):
+        attribution.saliency(model, heard(), "a")
     broken = tiny_model("hubert")
     with torch.no_grad():
         broken.module.encoder.layers[1].feed_forward.output_dense.weight[0, 0] = float("nan")

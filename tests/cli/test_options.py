@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import speechinterp as si
 from speechinterp.audio import Sound
@@ -39,3 +40,16 @@ def test_a_sound_file_is_a_corpus_of_one_with_the_annotation_beside_it(tmp_path:
     ]
     with pytest.raises(SpeechInterpError):
         sound_or_corpus(str(tmp_path / "none.wav"))
+
+
+def test_tiers_of_a_file_have_their_standard_names_and_a_channel_is_chosen(tmp_path: Path) -> None:
+    sound = tmp_path / "two.wav"
+    soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, (1600, 2)), 16000)
+    si.write_annotation(
+        tmp_path / "two.TextGrid", {"word": si.Tier("word", [si.Segment(0, 0.1, "a")])}, audio=sound
+    )
+    (found,) = sound_or_corpus(f"{sound}?channel=1")
+    assert found.tier("words")[0].label == "a"
+    assert found.waveform(16000) == pytest.approx(soundfile.read(sound, dtype="float32")[0][:, 1])
+    with pytest.raises(SpeechInterpError, match=r"two.wav\?channel=0"):
+        sound_or_corpus(f"{sound}?speaker=me")

@@ -14,7 +14,7 @@ from praatio.utilities import textgrid_io
 from speechinterp.corpora import load_corpus
 from speechinterp.corpora.files import read_text
 from speechinterp.corpora.formats.textgrid import parse_textgrid
-from speechinterp.errors import AnnotationError
+from speechinterp.errors import AnnotationError, CorpusError
 from speechinterp.segments import Segment, Tier
 
 SHORT = """File type = "ooTextFile"
@@ -239,6 +239,12 @@ def test_speakers(record, tmp_path: Path, rule: str, speakers: list[str | None])
         record(name).with_suffix(".TextGrid").write_text(SHORT)
     by_id = {u.id: u.speaker for u in load_corpus(f"textgrid:{tmp_path}?speaker={rule}")}
     assert [by_id["s01_a"], by_id["s/s02_b"]] == speakers
+
+
+def test_speakers_of_names_too_short(record, tmp_path: Path) -> None:
+    record("s1.wav").with_suffix(".TextGrid").write_text(SHORT)
+    with pytest.raises(CorpusError, match=r"prefix:3, and a recording called 's1'"):
+        load_corpus(f"textgrid:{tmp_path}?speaker=prefix:3")[0]
 
 
 def test_channels_and_tiers_by_name(record, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from speechinterp.corpora import Corpus, Utterance
 from speechinterp.errors import (
     AnnotationError,
     AudioError,
+    CorpusError,
     ModelError,
     SpeechInterpError,
 )
@@ -27,6 +28,11 @@ def test_a_tier_that_nobody_has(tmp_path):
     with pytest.raises(AnnotationError, match=r"gave no 'syllables'; 2 left out; the first: .*has no tier"):
         extract(Echo(), noise_corpus(2), unit="syllables", on_bad="skip")
     assert len(extract(Echo(), noise_corpus(2), unit="words", out=tmp_path)) == 4
+
+
+def test_a_list_is_no_corpus():
+    with pytest.raises(CorpusError, match=r"type list.*Corpus.of"):
+        extract(Echo(), list(noise_corpus(2)))
 
 
 def write_bad(folder, kind):

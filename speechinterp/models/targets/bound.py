@@ -239,6 +239,15 @@ def bind(target: Target | Sequence[Target], model: SpeechModel, utterance: Heard
     """
     if isinstance(target, Target):
         return target.bind(model, utterance)
+    given: object = target
+    odd = [given] if isinstance(given, str) else [each for each in target if not isinstance(each, Target)]
+    if odd:
+        raise TargetError(
+            f"the target {odd[0]!r}, of type {type(odd[0]).__name__}",
+            expected="a target of si.targets, or several",
+            cause="a word or class by its name alone, as the command line takes it",
+            fix=f"si.targets.named({odd[0]!r}), si.targets.word(...) or si.targets.label(...)",
+        )
     every = [each.bind(model, utterance) for each in target]
     if not every:
         raise TargetError("no target", expected="at least one", fix="target=si.targets.label()")
