@@ -291,7 +291,8 @@ def _shown(
     segments = [Segment(float(a), float(b), str(label)) for a, b, label in places]
     rows = [Row(target, segments, row.values.tolist()) for target, row in zip(targets, units, strict=True)]
     gated = (f"{id_}, as loud as the relevance for {targets[0]}", relevance.si.gated(utterance).samples)
-    heard = f"{id_}: {utterance.transcript}" if utterance.transcript else id_
+    said = utterance.transcript or " ".join(segment.label for segment in segments)
+    heard = f"{id_}: {said}"
     return [
         Heading(id_),
         Player(heard, utterance.waveform(rate), rate, rows, [gated]),
