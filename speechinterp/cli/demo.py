@@ -13,10 +13,9 @@ from speechinterp.cli.run import Device, Run, Seed, running
 if TYPE_CHECKING:
     import pandas as pd
 
-    from speechinterp.corpora import Corpus, Utterance
+    from speechinterp.corpora import Corpus
     from speechinterp.models import SpeechModel
     from speechinterp.report import Section
-    from speechinterp.segments import Segment
 
 __all__ = ["demo"]
 
@@ -94,23 +93,17 @@ def demo(
         run.say(f"{page}: open it in a browser")
 
 
-def _planted(utterance: Utterance) -> tuple[Segment, Segment]:
-    """Return a homophone and its cue."""
-    (cue,) = utterance.tier("cue")
-    (noun,) = [word for word in utterance.tier("words") if word.label == utterance.meta["target"]]
-    return noun, cue
-
-
 def _hear(run: Run, model: SpeechModel, corpus: Corpus) -> list[Section]:
     """Write down all homophones, as they are and with their cue silenced."""
     import pandas as pd
 
+    from speechinterp.mixing import planted
     from speechinterp.report import Paragraph, Table
 
     rows = []
     with run.progress("listening") as progress:
         for done, utterance in enumerate(corpus):
-            noun, cue = _planted(utterance)
+            noun, cue = planted(utterance)
             sound = utterance.waveform(model.sample_rate).copy()
             heard = model.transcribe(sound)
             sound[round(cue.start * model.sample_rate) : round(cue.end * model.sample_rate)] = 0
@@ -164,7 +157,7 @@ def _mix(run: Run, out: Path, model: SpeechModel, corpus: Corpus, seed: int) -> 
     """Measure which words the homophones draw on, in the model and in its random twin."""
     import pandas as pd
 
-    from speechinterp.mixing import cue_alignment, summarise, value_zeroing
+    from speechinterp.mixing import cue_alignment, planted, summarise, value_zeroing
     from speechinterp.report import Paragraph, Picture
     from speechinterp.viz import plot_by_layer, plot_mixing, save_figure
 
@@ -173,7 +166,7 @@ def _mix(run: Run, out: Path, model: SpeechModel, corpus: Corpus, seed: int) -> 
         with run.progress(f"mixing {'model' if baseline == 'none' else baseline}") as progress:
             for done, utterance in enumerate(corpus):
                 mix = value_zeroing(each, utterance, unit="words")
-                found = cue_alignment(mix, *_planted(utterance))
+                found = cue_alignment(mix, *planted(utterance))
                 tables.append(
                     found.assign(utterance=utterance.id, baseline=baseline, measure="value zeroing")
                 )
@@ -197,7 +190,7 @@ def _mix(run: Run, out: Path, model: SpeechModel, corpus: Corpus, seed: int) -> 
     shown = next(iter(corpus))
     mix = value_zeroing(model, shown, unit="words").sel(layer=[best.layer])
     example, _ = save_figure(plot_mixing(mix), out / "mixing")
-    noun, cue = _planted(shown)
+    noun, cue = planted(shown)
     return [
         Paragraph(answer),
         Picture(curve, "How often the cue is the top source, by layer, model and random twin"),

@@ -124,10 +124,7 @@ class Journal:
             else:
                 self.rows[line["utterance"]] = line["rows"]
         whole = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines or [first])
-        draft = path.with_name(f".{path.name}.draft")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(whole, encoding="utf-8")
-        draft.replace(path)
+        write_whole(lambda draft: draft.write_text(whole, encoding="utf-8"), path)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Add one utterance."""
