@@ -25,13 +25,14 @@ from speechinterp.attribution import integrated_gradients, localisation
 from speechinterp.viz import plot_intervals, plot_relevance
 
 WORDS = {"corpus": "demo?type=homophone", "utterances": 16, "word": "{target}", "space": "", "steps": 32}
+WORDS |= {"baseline": "silence"}
 
 
 def relevance_of(model: si.SpeechModel, utterance: si.Utterance, asked: Namespace) -> xr.DataArray:
     """Explain the tokens of the word that was asked for."""
     target = si.targets.named(f"word:{asked.word}" if asked.word else "word", utterance.meta)
     space = asked.space or ("log-mel" if model.family.has_decoder else "spectrogram")
-    return integrated_gradients(model, utterance, target, space, steps=asked.steps)
+    return integrated_gradients(model, utterance, target, space, baseline=asked.baseline, steps=asked.steps)
 
 
 def places(
